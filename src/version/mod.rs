@@ -1,0 +1,1 @@
+//! Versions of values: what a replica stores under a key and how two of them compare.

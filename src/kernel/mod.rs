@@ -4,11 +4,13 @@
 //! everything here is: integer time, a total order of events, randomness that is a function of the
 //! run's seed and of a name, and transcendental functions from one portable library.
 
+pub mod agenda;
 pub mod digest;
 pub mod dist;
 pub mod ids;
 pub mod math;
 pub mod queue;
 pub mod rng;
+pub mod sampler;
 pub mod time;
 pub mod timers;

@@ -1,0 +1,348 @@
+//! Leading a write (Dynamo §4.5, §4.6, §5): find who may lead it, make the version, write it here and at
+//! the other owners or their stand-ins, reply when W have stored it, look after the rest.
+
+use smallvec::SmallVec;
+
+use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
+use crate::kernel::rng::{Purpose, tag};
+use crate::kernel::time::SimTime;
+use crate::node::Node;
+use crate::node::commons::Commons;
+use crate::node::config::{Conflicts, ProfileId, Quorum, StampClock, WriteCoordinator};
+use crate::node::message::{Message, Outcome, Put, RequestId};
+use crate::node::outputs::{Note, Outputs, Timer};
+use crate::node::quorum;
+use crate::node::requests::{Request, Standing, Target, Work};
+use crate::node::storage::{Job, JobWork};
+use crate::version::{self, Applied, Siblings, Whole, Write, WriteId};
+
+/// A client's write as it comes in.
+pub(super) struct PutArrival {
+    pub client: Endpoint,
+    pub op: OpId,
+    pub attempt: u16,
+    pub key: KeyId,
+    pub profile: ProfileId,
+    pub put: Box<Put>,
+}
+
+/// The name of a write: the client's operation and its try.
+pub fn write_id(op: OpId, attempt: u16) -> WriteId {
+    assert!(op.session().0 < 1 << 22 && attempt < 1 << 8, "4 million sessions and 256 tries name a write");
+    WriteId(op.0 & !(0xff << 54) | u64::from(attempt) << 54)
+}
+
+impl Node {
+    pub(super) fn on_put(&mut self, commons: &mut Commons, now: SimTime, from: Endpoint, mut arrival: PutArrival, out: &mut Outputs) {
+        if let Some(sender) = from.as_node() {
+            // Taken over from a node that may not lead it; it waits to hear so.
+            let request = arrival.put.client_request();
+            out.send(Endpoint::node(sender), arrival.op, arrival.attempt, Message::ForwardAck { request });
+        }
+        if self.memory.seen_put(arrival.op, arrival.attempt) {
+            return;
+        }
+        let forwarded = arrival.put.forwarded_by.is_some();
+        if forwarded || self.may_lead(commons, arrival.key, arrival.profile) {
+            self.lead_put(commons, now, arrival, out);
+        } else {
+            let me = self.id;
+            arrival.put.forwarded_by = Some(me);
+            self.forward(commons, now, arrival, None, out);
+        }
+    }
+
+    /// Whether this node may lead a write of the key.
+    fn may_lead(&mut self, commons: &mut Commons, key: KeyId, profile: ProfileId) -> bool {
+        let n = usize::from(commons.config.profiles[usize::from(profile.0)].n);
+        let placement = self.placement(commons);
+        let list = placement.ring.list(commons.keys.segment(key));
+        match commons.config.coordination.write_coordinator {
+            WriteCoordinator::Contacted => true,
+            WriteCoordinator::First => list.iter().find(|&&node| self.trusts(node)) == Some(&self.id),
+            WriteCoordinator::AnyOfList | WriteCoordinator::FastestReader => {
+                list.iter().filter(|&&node| self.trusts(node)).take(n).any(|&node| node == self.id)
+            }
+        }
+    }
+
+    /// Passes a write on to a node that may lead it.
+    fn forward(&mut self, commons: &mut Commons, now: SimTime, arrival: PutArrival, silent: Option<NodeId>, out: &mut Outputs) {
+        let PutArrival { client, op, attempt, key, profile, mut put } = arrival;
+        let n = usize::from(commons.config.profiles[usize::from(profile.0)].n);
+        let placement = self.placement(commons);
+        let list = placement.ring.list(commons.keys.segment(key));
+        let mut able: SmallVec<[NodeId; 8]> =
+            list.iter().copied().filter(|&node| self.trusts(node) && Some(node) != silent).take(n).collect();
+        if able.is_empty() && !commons.certain {
+            able = list.iter().copied().filter(|&node| Some(node) != silent).take(n).collect();
+        }
+        let to = match commons.config.coordination.write_coordinator {
+            _ if able.is_empty() => {
+                out.send(client, op, attempt, Message::PutReply { outcome: Outcome::NoCoordinator, version: None });
+                return;
+            }
+            WriteCoordinator::First => able[0],
+            WriteCoordinator::FastestReader if put.preferred.is_some_and(|node| able.contains(&node)) => {
+                put.preferred.expect("it was looked at just now")
+            }
+            WriteCoordinator::AnyOfList | WriteCoordinator::FastestReader | WriteCoordinator::Contacted => {
+                let bits = commons.draws.bits(Purpose::Coordinator, op.0, tag(0, 0, attempt));
+                able[(u128::from(bits) * able.len() as u128 >> 64) as usize]
+            }
+        };
+        self.stats.forwarded += 1;
+        let Some(peer_timeout) = commons.config.coordination.peer_timeout else {
+            put.set_client_request(RequestId(u64::MAX));
+            out.send(Endpoint::node(to), op, attempt, Message::Put { key, profile, put });
+            return;
+        };
+        let id = self.memory.requests.insert(Request {
+            op,
+            attempt,
+            client,
+            key,
+            profile,
+            need: 1,
+            counted: 0,
+            replied: false,
+            next: 0,
+            began_at: now,
+            targets: SmallVec::new(),
+            work: Work::Forward { put: put.clone(), to },
+        });
+        put.set_client_request(id);
+        out.send(Endpoint::node(to), op, attempt, Message::Put { key, profile, put });
+        out.set_timer(peer_timeout, Timer::Peer(id));
+    }
+
+    pub(super) fn on_forward_ack(&mut self, request: RequestId) {
+        self.memory.requests.remove(request);
+    }
+
+    /// Nobody took the write over: the coordinator chosen is silent, the next one is tried.
+    pub(super) fn on_forward_silence(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
+        let request = self.memory.requests.remove(id).expect("its timer is live");
+        let Work::Forward { put, to } = request.work else { unreachable!("only a forward is silent like this") };
+        self.on_silence(commons, now, to, out);
+        let waited = now.since(request.began_at);
+        let timeout = commons.config.profiles[usize::from(request.profile.0)].timeout;
+        if timeout.is_some_and(|timeout| waited >= timeout) {
+            return;
+        }
+        let Request { op, attempt, client, key, profile, .. } = request;
+        self.forward(commons, now, PutArrival { client, op, attempt, key, profile, put }, Some(to), out);
+    }
+
+    fn lead_put(&mut self, commons: &mut Commons, now: SimTime, arrival: PutArrival, out: &mut Outputs) {
+        let PutArrival { client, op, attempt, key, profile: profile_id, put } = arrival;
+        let profile = commons.config.profiles[usize::from(profile_id.0)];
+        let placement = self.placement(commons);
+        let segment = commons.keys.segment(key);
+        let list = placement.ring.list(segment);
+        let planned = quorum::plan(self.ask(commons, list, profile, profile.w), |node| self.trusts(node));
+        let Some((targets, next)) = planned else {
+            out.send(client, op, attempt, Message::PutReply { outcome: Outcome::TooFewReplicas, version: None });
+            return;
+        };
+        let local = self.held(key);
+        if commons.config.coordination.conflicts == Conflicts::Refused && self.would_fork(commons, &local, &put.context) {
+            self.stats.refused += 1;
+            out.send(client, op, attempt, Message::PutReply { outcome: Outcome::Refused, version: None });
+            return;
+        }
+        self.stats.puts_led += 1;
+        let version = self.new_version(commons, now, &local, *put, write_id(op, attempt));
+        out.note(|| Note::Coordinated { op, key, version: version.clone() });
+
+        let id = self.memory.requests.insert(Request {
+            op,
+            attempt,
+            client,
+            key,
+            profile: profile_id,
+            need: profile.w,
+            counted: 0,
+            replied: false,
+            next,
+            began_at: now,
+            targets: targets.clone(),
+            work: Work::Put { version: Some(version.clone()) },
+        });
+        // Dynamo §6.1: of the copies in write buffers, so many are written through all the same.
+        let mut durable_due = commons.config.storage.buffer.map_or(0, |buffer| buffer.durable_copies);
+        for target in &targets {
+            let durable = durable_due > 0;
+            durable_due = durable_due.saturating_sub(1);
+            self.send_write(commons, now, id, (op, attempt), key, target, durable, &version, out);
+        }
+        if let Some(gaining) = placement.gaining.get(&segment) {
+            for &node in gaining {
+                if !targets.iter().any(|t| t.node == node) {
+                    let extra = Target { node, owner: None, counts: false, standing: Standing::Waiting };
+                    self.send_write(commons, now, id, (op, attempt), key, &extra, false, &version, out);
+                }
+            }
+        }
+        self.set_request_timers(commons, id, profile.timeout, out);
+    }
+
+    fn would_fork(&self, commons: &Commons, local: &Siblings, context: &Siblings) -> bool {
+        !context.covers(local, commons.config.versioning.scheme)
+    }
+
+    /// Makes the version of a write led here.
+    fn new_version(&mut self, commons: &Commons, now: SimTime, local: &Siblings, put: Put, write: WriteId) -> version::Version {
+        let versioning = commons.config.versioning;
+        let clock = self.clock_reading(now);
+        let stamp = match versioning.stamp {
+            StampClock::Node => clock / versioning.tick * versioning.tick,
+            StampClock::Client => put.client_stamp / versioning.tick * versioning.tick,
+            StampClock::Lamport => {
+                let newest = version::newest_stamp(local, &put.context).max(self.disk.lamport);
+                self.disk.lamport = newest + 1;
+                newest + 1
+            }
+        };
+        let made = version::coordinate(
+            versioning.scheme,
+            local,
+            &put.context,
+            Write {
+                actor: self.actor(),
+                now_ms: (clock / 1_000_000) as u32,
+                stamp,
+                value: put.value,
+                size: put.size,
+                write,
+            },
+        );
+        self.stats.clock_truncated += made.evicted().len() as u64;
+        made
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn send_write(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        request: RequestId,
+        (op, attempt): (OpId, u16),
+        key: KeyId,
+        target: &Target,
+        durable: bool,
+        version: &version::Version,
+        out: &mut Outputs,
+    ) {
+        let version = version.clone();
+        if target.node == self.id {
+            let work = JobWork::Write { request, key, owner: target.owner, durable, version };
+            self.submit(commons, now, Job { from: self.id, op, attempt, work }, out);
+        } else {
+            let message = Message::Write { request, key, owner: target.owner, durable, version };
+            out.send(Endpoint::node(target.node), op, attempt, message);
+        }
+    }
+
+    /// A replica's answer to a write led here.
+    pub(super) fn on_write_ack(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, id: RequestId, stored: bool, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        if request.answered(from, stored).is_none() {
+            return;
+        }
+        if !request.replied && request.enough() {
+            request.replied = true;
+            let Work::Put { version } = &request.work else { return };
+            let reply = Message::PutReply { outcome: Outcome::Ok, version: version.clone() };
+            out.send(request.client, request.op, request.attempt, reply);
+        }
+        if !stored {
+            self.replace_silent(commons, now, id, Standing::Failed, out);
+        }
+        self.close_put(id);
+    }
+
+    /// Ends a write that has been answered and waits for nobody.
+    fn close_put(&mut self, id: RequestId) {
+        if self.memory.requests.get_mut(id).is_some_and(|request| request.replied && !request.waiting()) {
+            self.memory.requests.remove(id);
+        }
+    }
+
+    /// The peer timeout of a write: who has not answered is silent, a stand-in takes its copy.
+    pub(super) fn on_put_silence(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
+        self.note_silence(commons, now, id, out);
+        let sent = self.replace_silent(commons, now, id, Standing::Silent, out);
+        self.after_silence(commons, now, id, sent, out);
+        self.close_put(id);
+    }
+
+    /// Sends the write to a stand-in for each target of this standing that has none yet. Returns how many were found.
+    fn replace_silent(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, standing: Standing, out: &mut Outputs) -> usize {
+        let placement = self.placement(commons);
+        let Some(request) = self.memory.requests.get_mut(id) else { return 0 };
+        let Work::Put { version: Some(version) } = &request.work else { return 0 };
+        let (version, key, op, attempt) = (version.clone(), request.key, request.op, request.attempt);
+        let profile = commons.config.profiles[usize::from(request.profile.0)];
+        if profile.quorum == Quorum::Strict {
+            return 0;
+        }
+        let mut next = request.next;
+        let gone: SmallVec<[(usize, NodeId); 4]> = request
+            .targets
+            .iter()
+            .enumerate()
+            .filter(|(_, t)| t.standing == standing)
+            .map(|(index, t)| (index, t.owner.unwrap_or(t.node)))
+            .filter(|&(index, owner)| !request.targets[index + 1..].iter().any(|t| t.owner == Some(owner)))
+            .collect();
+        let list = placement.ring.list(commons.keys.segment(key));
+        let ask = self.ask(commons, list, profile, profile.w);
+        let mut added: SmallVec<[Target; 4]> = SmallVec::new();
+        for (_, owner) in gone {
+            let Some((target, place)) = quorum::next_stand_in(ask, next, owner, |node| self.trusts(node)) else { break };
+            next = place;
+            added.push(target);
+        }
+        let request = self.memory.requests.get_mut(id).expect("nothing has ended it");
+        request.next = next;
+        request.targets.extend(added.iter().copied());
+        for target in &added {
+            self.send_write(commons, now, id, (op, attempt), key, target, false, &version, out);
+        }
+        added.len()
+    }
+
+    /// The write's own timeout: the client is told that it may or may not have happened.
+    pub(super) fn on_put_deadline(&mut self, id: RequestId, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.remove(id) else { return };
+        if !request.replied {
+            let reply = Message::PutReply { outcome: Outcome::Timeout, version: None };
+            out.send(request.client, request.op, request.attempt, reply);
+        }
+    }
+
+    /// Stores what a coordinator sent, here or as a hint, and says whether it did.
+    pub(super) fn store_write(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        key: KeyId,
+        owner: Option<NodeId>,
+        durable: bool,
+        version: &version::Version,
+        out: &mut Outputs,
+    ) -> bool {
+        self.stats.writes += 1;
+        match owner {
+            Some(owner) if owner != self.id && commons.config.hints.is_some() => self.store_hint(commons, now, owner, key, version, out),
+            _ => {
+                let applied = self.apply(commons, now, key, version, Whole::Write, durable, out);
+                if matches!(applied, Applied::Stored { .. }) {
+                    out.note(|| Note::Applied { key, version: version.clone(), by: crate::node::outputs::AppliedBy::Write });
+                }
+                true
+            }
+        }
+    }
+}

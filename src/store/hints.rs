@@ -1,0 +1,176 @@
+//! The hints that a stand-in keeps on disk for nodes that should have got a write (Dynamo §4.6).
+//!
+//! Hints lie apart from the node's own versions: they are no answer to reads and are scanned by owner. This
+//! file does not know when the scan runs, nor whether an owner is back.
+
+use std::collections::BTreeMap;
+
+use crate::kernel::ids::{KeyId, NodeId};
+use crate::kernel::time::{SimTime, Span};
+use crate::version::siblings::{Effect, effect};
+use crate::version::{Scheme, Version, Whole};
+
+/// A hint's place in the store: by owner, then key, then order of arrival.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HintKey {
+    /// Who should have got the write.
+    pub owner: NodeId,
+    /// What was written.
+    pub key: KeyId,
+    /// Number of the hint in its store.
+    pub seq: u64,
+}
+
+/// A write kept for another node.
+#[derive(Clone, Debug)]
+pub struct Hint {
+    /// The version to hand over.
+    pub version: Version,
+    /// When it was taken in.
+    pub created_at: SimTime,
+    /// Bytes on disk and on the wire.
+    pub bytes: u64,
+}
+
+/// What became of a hint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Added {
+    /// It is kept, in place of `replaced` older ones of the key that it covers.
+    Stored {
+        /// How many hints it made needless.
+        replaced: u32,
+    },
+    /// The same write, or one that covers it, was there for this owner.
+    AlreadyThere,
+    /// The store is full; the write has one copy less.
+    Dropped,
+}
+
+/// A node's hints.
+#[derive(Clone, Debug, Default)]
+pub struct Hints {
+    hints: BTreeMap<HintKey, Hint>,
+    /// The same hints by arrival, oldest first.
+    by_age: BTreeMap<u64, HintKey>,
+    next_seq: u64,
+    bytes: u64,
+    max: Option<u64>,
+}
+
+impl Hints {
+    /// An empty store of at most `max` hints; `None` for no limit.
+    pub fn new(max: Option<u64>) -> Hints {
+        Hints { max, ..Hints::default() }
+    }
+
+    /// Keeps a version for its owner.
+    pub fn add(&mut self, owner: NodeId, key: KeyId, version: &Version, scheme: Scheme, now: SimTime) -> Added {
+        let mut covered: Vec<HintKey> = Vec::new();
+        for (&at, hint) in self.hints.range(span_of(owner, key, key)) {
+            match effect(&hint.version, version, scheme, Whole::Write) {
+                Effect::AlreadyThere | Effect::Obsolete => return Added::AlreadyThere,
+                Effect::Replaces => covered.push(at),
+                Effect::Joins => {}
+            }
+        }
+        if covered.is_empty() && self.max.is_some_and(|max| self.len() >= max) {
+            return Added::Dropped;
+        }
+        for &at in &covered {
+            self.remove(at);
+        }
+        let at = HintKey { owner, key, seq: self.next_seq };
+        self.next_seq += 1;
+        let bytes = version.wire_bytes();
+        self.bytes += bytes;
+        self.by_age.insert(at.seq, at);
+        self.hints.insert(at, Hint { version: version.clone(), created_at: now, bytes });
+        Added::Stored { replaced: covered.len() as u32 }
+    }
+
+    /// How many hints are kept.
+    pub fn len(&self) -> u64 {
+        self.hints.len() as u64
+    }
+
+    /// Whether no hint is kept.
+    pub fn is_empty(&self) -> bool {
+        self.hints.is_empty()
+    }
+
+    /// Bytes of all hints.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// When the oldest hint was taken in.
+    pub fn oldest_at(&self) -> Option<SimTime> {
+        self.by_age.values().next().map(|at| self.hints[at].created_at)
+    }
+
+    /// The owners for whom hints are kept, in order.
+    pub fn owners(&self) -> Vec<NodeId> {
+        let mut owners = Vec::new();
+        let mut from = NodeId(0);
+        // Jumps from owner to owner instead of walking their hints.
+        while let Some((at, _)) = self.hints.range(HintKey { owner: from, key: KeyId(0), seq: 0 }..).next() {
+            owners.push(at.owner);
+            from = NodeId(at.owner.0 + 1);
+        }
+        owners
+    }
+
+    /// Whether any hint is kept for this owner.
+    pub fn has_any_for(&self, owner: NodeId) -> bool {
+        self.hints.range(span_of(owner, KeyId(0), KeyId(u32::MAX))).next().is_some()
+    }
+
+    /// Whether a hint for this owner's key is kept.
+    pub fn has(&self, owner: NodeId, key: KeyId) -> bool {
+        self.hints.range(span_of(owner, key, key)).next().is_some()
+    }
+
+    /// Up to `max` hints of an owner in key order, behind `after`. They stay until [`Hints::remove`]: handing
+    /// over a write twice is harmless, losing it is not.
+    pub fn batch(&self, owner: NodeId, after: Option<HintKey>, max: u32) -> Vec<(HintKey, Version)> {
+        let all = self.hints.range(span_of(owner, KeyId(0), KeyId(u32::MAX)));
+        let next = all.filter(|(at, _)| after.is_none_or(|after| **at > after));
+        next.take(max as usize).map(|(at, hint)| (*at, hint.version.clone())).collect()
+    }
+
+    /// The hint at a place, if it is still kept.
+    pub fn get(&self, at: HintKey) -> Option<&Hint> {
+        self.hints.get(&at)
+    }
+
+    /// Deletes a hint that its owner has acknowledged. False if it was gone, replaced or expired meanwhile.
+    pub fn remove(&mut self, at: HintKey) -> bool {
+        let Some(hint) = self.hints.remove(&at) else { return false };
+        self.by_age.remove(&at.seq);
+        self.bytes -= hint.bytes;
+        true
+    }
+
+    /// Deletes the hints that are older than `ttl` and returns their places and versions, oldest first.
+    pub fn expire(&mut self, now: SimTime, ttl: Span) -> Vec<(HintKey, Version)> {
+        let mut expired = Vec::new();
+        while let Some(&at) = self.by_age.values().next() {
+            let hint = &self.hints[&at];
+            if now.since(hint.created_at) <= ttl {
+                break;
+            }
+            expired.push((at, hint.version.clone()));
+            self.remove(at);
+        }
+        expired
+    }
+
+    /// Deletes everything: a disk that was wiped.
+    pub fn clear(&mut self) {
+        *self = Hints { max: self.max, next_seq: self.next_seq, ..Hints::default() };
+    }
+}
+
+fn span_of(owner: NodeId, first: KeyId, last: KeyId) -> std::ops::RangeInclusive<HintKey> {
+    HintKey { owner, key: first, seq: 0 }..=HintKey { owner, key: last, seq: u64::MAX }
+}

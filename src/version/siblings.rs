@@ -1,0 +1,231 @@
+//! The versions that one replica holds under a key, or that one read returns (Dynamo §4.4, §5.2).
+//!
+//! None of them replaces another. Nearly always there is one, and nearly always all replicas hold the same
+//! object, so the pointer is compared first.
+
+use std::ops::Deref;
+
+use super::vector_clock::Order;
+use super::{Past, Scheme, Version, order};
+
+/// A set of versions of one key, none of which replaces another, sorted by dot.
+#[derive(Clone, Default)]
+pub struct Siblings(Repr);
+
+#[derive(Clone, Default)]
+enum Repr {
+    #[default]
+    None,
+    One(Version),
+    /// Two or more.
+    Many(Box<Vec<Version>>),
+}
+
+/// How much of an incoming version's clock counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whole {
+    /// A write from its coordinator, or its hint: it replaces all that its whole clock covers, the entries
+    /// that truncation dropped included. Otherwise every write after the limit would be its own
+    /// predecessor's sibling.
+    Write,
+    /// A stored version (read repair, transfer, anti-entropy): only what was stored counts.
+    Stored,
+}
+
+/// What became of an incoming version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Applied {
+    /// It is held now, and replaced `dropped` others.
+    Stored {
+        /// How many versions it replaced.
+        dropped: u32,
+    },
+    /// It, or one that cannot be told from it, was there.
+    AlreadyThere,
+    /// A version that replaces it was there.
+    Obsolete,
+}
+
+/// What an incoming version does to one that is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effect {
+    Replaces,
+    Joins,
+    AlreadyThere,
+    Obsolete,
+}
+
+/// What `incoming` does to `held`.
+pub(crate) fn effect(held: &Version, incoming: &Version, scheme: Scheme, whole: Whole) -> Effect {
+    match order(held, incoming, scheme) {
+        Order::Equal => Effect::AlreadyThere,
+        Order::After => Effect::Obsolete,
+        Order::Before => Effect::Replaces,
+        Order::Concurrent => {
+            let truncated = whole == Whole::Write && !incoming.evicted().is_empty();
+            let covered = truncated
+                && !incoming.kept().contains(&held.dot())
+                && incoming.whole_clock_covers(held.clock());
+            if covered { Effect::Replaces } else { Effect::Joins }
+        }
+    }
+}
+
+impl Siblings {
+    /// No version: the key does not exist.
+    pub fn new() -> Siblings {
+        Siblings::default()
+    }
+
+    /// One version.
+    pub fn one(version: Version) -> Siblings {
+        Siblings(Repr::One(version))
+    }
+
+    /// The versions, sorted by dot.
+    pub fn versions(&self) -> &[Version] {
+        match &self.0 {
+            Repr::None => &[],
+            Repr::One(version) => std::slice::from_ref(version),
+            Repr::Many(versions) => versions,
+        }
+    }
+
+    /// Takes in a version: it replaces what it covers, unless what is held covers it.
+    pub fn apply(&mut self, incoming: &Version, scheme: Scheme, whole: Whole) -> Applied {
+        match &mut self.0 {
+            Repr::None => {
+                self.0 = Repr::One(incoming.clone());
+                Applied::Stored { dropped: 0 }
+            }
+            Repr::One(held) => match effect(held, incoming, scheme, whole) {
+                Effect::AlreadyThere => Applied::AlreadyThere,
+                Effect::Obsolete => Applied::Obsolete,
+                Effect::Replaces => {
+                    *held = incoming.clone();
+                    Applied::Stored { dropped: 1 }
+                }
+                Effect::Joins => {
+                    *self = Siblings::from_sorted(sorted(vec![held.clone(), incoming.clone()]));
+                    Applied::Stored { dropped: 0 }
+                }
+            },
+            Repr::Many(held) => {
+                let mut effects = Vec::with_capacity(held.len());
+                for version in held.iter() {
+                    match effect(version, incoming, scheme, whole) {
+                        Effect::AlreadyThere => return Applied::AlreadyThere,
+                        Effect::Obsolete => return Applied::Obsolete,
+                        effect => effects.push(effect),
+                    }
+                }
+                let before = held.len();
+                let mut at = 0;
+                held.retain(|_| {
+                    at += 1;
+                    effects[at - 1] == Effect::Joins
+                });
+                let dropped = (before - held.len()) as u32;
+                held.push(incoming.clone());
+                *self = Siblings::from_sorted(sorted(std::mem::take(held)));
+                Applied::Stored { dropped }
+            }
+        }
+    }
+
+    /// Removes the versions whose event `past` has seen, and counts them. For dotted versions.
+    pub fn discard(&mut self, past: &Past) -> u32 {
+        let kept: Vec<Version> = self.iter().filter(|version| !past.covers(version.dot())).cloned().collect();
+        let dropped = (self.len() - kept.len()) as u32;
+        if dropped > 0 {
+            *self = Siblings::from_sorted(kept);
+        }
+        dropped
+    }
+
+    /// What one who has read these versions has seen.
+    pub fn context(&self, scheme: Scheme) -> Past {
+        Past::of(self, scheme)
+    }
+
+    /// Whether each of `others` is held, or replaced by one that is.
+    pub fn covers(&self, others: &[Version], scheme: Scheme) -> bool {
+        others.iter().all(|other| {
+            self.iter().any(|held| matches!(order(held, other, scheme), Order::Equal | Order::After))
+        })
+    }
+
+    /// Whether both hold the same versions, as far as the scheme can tell.
+    pub fn same(&self, other: &[Version]) -> bool {
+        same_versions(self, other)
+    }
+
+    /// Sum of the hashes of the versions, mod 2^64; 0 for none.
+    pub fn hash(&self) -> u64 {
+        versions_hash(self)
+    }
+
+    fn from_sorted(mut versions: Vec<Version>) -> Siblings {
+        Siblings(match versions.len() {
+            0 => Repr::None,
+            1 => Repr::One(versions.remove(0)),
+            _ => Repr::Many(Box::new(versions)),
+        })
+    }
+}
+
+impl Deref for Siblings {
+    type Target = [Version];
+    fn deref(&self) -> &[Version] {
+        self.versions()
+    }
+}
+
+impl std::fmt::Debug for Siblings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl From<&[Version]> for Siblings {
+    /// Versions of which none replaces another, in any order.
+    fn from(versions: &[Version]) -> Siblings {
+        match versions {
+            [] => Siblings::new(),
+            [one] => Siblings::one(one.clone()),
+            many => Siblings::from_sorted(sorted(many.to_vec())),
+        }
+    }
+}
+
+/// The versions of several replies that none of the others replaces (syntactic reconciliation).
+pub fn reconcile<'a>(scheme: Scheme, replies: impl IntoIterator<Item = &'a [Version]>) -> Siblings {
+    let mut replies = replies.into_iter();
+    let mut all = Siblings::from(replies.next().unwrap_or(&[]));
+    for reply in replies {
+        if let ([mine], [theirs]) = (&all[..], reply)
+            && mine.same(theirs)
+        {
+            continue;
+        }
+        for version in reply {
+            all.apply(version, scheme, Whole::Stored);
+        }
+    }
+    all
+}
+
+/// Whether two sets hold the same versions, as far as the scheme can tell.
+pub fn same_versions(a: &[Version], b: &[Version]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.same(y) || x.hash() == y.hash())
+}
+
+/// Sum of the hashes of versions, mod 2^64; 0 for none.
+pub fn versions_hash(versions: &[Version]) -> u64 {
+    versions.iter().fold(0, |sum, version| sum.wrapping_add(version.hash()))
+}
+
+fn sorted(mut versions: Vec<Version>) -> Vec<Version> {
+    versions.sort_by_key(|version| (version.dot(), version.hash()));
+    versions
+}

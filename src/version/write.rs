@@ -1,0 +1,120 @@
+//! The coordinator's new version of a write (Dynamo §4.4, §5.3).
+//!
+//! Given what the coordinator stores under the key and what the client had seen, it finds the clock or dot of
+//! the new version. It does not know who coordinates, nor where the version is sent.
+
+use smallvec::SmallVec;
+
+use super::vector_clock::{Clock, Dot, Entry};
+use super::{NextCounter, Parts, Past, Scheme, Value, Version, WriteId};
+use crate::kernel::ids::ActorId;
+
+/// What is written, and by whom.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The coordinator.
+    pub actor: ActorId,
+    /// Its clock, in milliseconds; the time of its entry.
+    pub now_ms: u32,
+    /// Time stamp for last write wins and for `newest` merges, in the unit of the scenario's clock.
+    pub stamp: u64,
+    /// The value.
+    pub value: Value,
+    /// Size of the value in bytes.
+    pub size: u32,
+    /// The write's name.
+    pub write: WriteId,
+}
+
+/// The greatest stamp among versions stored and seen; a Lamport clock stamps one more.
+pub fn newest_stamp(local: &[Version], context: &[Version]) -> u64 {
+    local.iter().chain(context).map(Version::stamp).max().unwrap_or(0)
+}
+
+/// Makes the version of a write. `local` is what the coordinator stores under the key, `context` what the
+/// client had seen when it wrote; empty for a blind write.
+///
+/// An entry of the coordinator that truncation once dropped may be counted from 1 again. This makes false
+/// siblings, as truncation does anyway, but never replaces a version unseen.
+pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write: Write) -> Version {
+    let Write { actor, now_ms, stamp, value, size, write } = write;
+    let mut evicted = SmallVec::new();
+    let mut scattered: Box<[Dot]> = Box::default();
+    let mut kept: Box<[Dot]> = Box::default();
+    let clock;
+    let dot;
+    match scheme {
+        Scheme::VectorClock { next, max_entries } => {
+            let mut new = join(context);
+            match next {
+                NextCounter::Context => {}
+                NextCounter::LocalMax => {
+                    let mine = local.iter().map(|version| own_counter(version, actor)).max().unwrap_or(0);
+                    if mine > new.get(actor) {
+                        new.set(Entry { actor, counter: mine, at_ms: now_ms });
+                    }
+                }
+                NextCounter::Merged => {
+                    let stored = join(local);
+                    if !new.descends(&stored) {
+                        kept = kept_beside(local);
+                    }
+                    new.merge(&stored);
+                }
+            }
+            dot = new.increment(actor, now_ms);
+            if let Some(max_entries) = max_entries {
+                evicted = new.truncate(max_entries, actor);
+            }
+            clock = new;
+        }
+        Scheme::Dotted => {
+            let past = Past::of(context, scheme);
+            let mine = local.iter().map(|version| own_event(version, actor)).max().unwrap_or(0);
+            let counter = next_counter(mine.max(past.greatest(actor)));
+            dot = Dot { actor, counter };
+            (clock, scattered) = past.into_parts();
+        }
+        Scheme::LastWriteWins => {
+            let mine = local.iter().chain(context).map(|version| own_event(version, actor)).max().unwrap_or(0);
+            dot = Dot { actor, counter: next_counter(mine) };
+            clock = Clock::new();
+        }
+    }
+    Version::new(scheme, Parts { clock, dot, evicted, scattered, kept, stamp, value, size, write })
+}
+
+fn next_counter(counter: u32) -> u32 {
+    counter.checked_add(1).expect("an actor writes a key less than 2^32 times")
+}
+
+fn join(versions: &[Version]) -> Clock {
+    let mut clock = Clock::new();
+    for version in versions {
+        clock.merge(version.clock());
+    }
+    clock
+}
+
+/// The actor's counter in a stored version, dropped or not.
+fn own_counter(version: &Version, actor: ActorId) -> u32 {
+    let evicted = version.evicted().iter().filter(|entry| entry.actor == actor).map(|entry| entry.counter).max();
+    evicted.unwrap_or(0).max(version.clock().get(actor))
+}
+
+/// The actor's last event that a stored dotted version knows of.
+fn own_event(version: &Version, actor: ActorId) -> u32 {
+    let beyond = version.scattered().iter().chain([&version.0.dot]).filter(|dot| dot.actor == actor);
+    beyond.map(|dot| dot.counter).max().unwrap_or(0).max(version.clock().get(actor))
+}
+
+/// The events that a write from a stale context leaves standing: those stored, and those they left standing.
+fn kept_beside(local: &[Version]) -> Box<[Dot]> {
+    let mut dots: Vec<Dot> = local.iter().map(Version::dot).collect();
+    for version in local {
+        dots.extend_from_slice(version.kept());
+    }
+    dots.sort_unstable();
+    dots.dedup();
+    dots.into_boxed_slice()
+}

@@ -1,5 +1,7 @@
 //! A deterministic discrete-event simulator of a Dynamo-style key-value cluster.
 pub mod kernel;
-pub mod version;
+pub mod network;
+pub mod node;
 pub mod ring;
 pub mod store;
+pub mod version;

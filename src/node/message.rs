@@ -44,8 +44,8 @@ pub struct Put {
     pub client_stamp: u64,
     /// The node that answered the preceding read fastest, if the client knows one.
     pub preferred: Option<NodeId>,
-    /// The node that passed the request on, if one did.
-    pub forwarded_by: Option<NodeId>,
+    /// The request at the node that passed the write on, if one did.
+    pub forwarded: Option<RequestId>,
 }
 
 /// A hint on its way to its owner.

@@ -33,21 +33,18 @@ pub fn write_id(op: OpId, attempt: u16) -> WriteId {
 }
 
 impl Node {
-    pub(super) fn on_put(&mut self, commons: &mut Commons, now: SimTime, from: Endpoint, mut arrival: PutArrival, out: &mut Outputs) {
+    pub(super) fn on_put(&mut self, commons: &mut Commons, now: SimTime, from: Endpoint, arrival: PutArrival, out: &mut Outputs) {
         if let Some(sender) = from.as_node() {
             // Taken over from a node that may not lead it; it waits to hear so.
-            let request = arrival.put.client_request();
+            let request = arrival.put.forwarded.expect("a node that passes a write on names its request");
             out.send(Endpoint::node(sender), arrival.op, arrival.attempt, Message::ForwardAck { request });
         }
         if self.memory.seen_put(arrival.op, arrival.attempt) {
             return;
         }
-        let forwarded = arrival.put.forwarded_by.is_some();
-        if forwarded || self.may_lead(commons, arrival.key, arrival.profile) {
+        if arrival.put.forwarded.is_some() || self.may_lead(commons, arrival.key, arrival.profile) {
             self.lead_put(commons, now, arrival, out);
         } else {
-            let me = self.id;
-            arrival.put.forwarded_by = Some(me);
             self.forward(commons, now, arrival, None, out);
         }
     }
@@ -92,11 +89,6 @@ impl Node {
             }
         };
         self.stats.forwarded += 1;
-        let Some(peer_timeout) = commons.config.coordination.peer_timeout else {
-            put.set_client_request(RequestId(u64::MAX));
-            out.send(Endpoint::node(to), op, attempt, Message::Put { key, profile, put });
-            return;
-        };
         let id = self.memory.requests.insert(Request {
             op,
             attempt,
@@ -111,9 +103,11 @@ impl Node {
             targets: SmallVec::new(),
             work: Work::Forward { put: put.clone(), to },
         });
-        put.set_client_request(id);
+        put.forwarded = Some(id);
         out.send(Endpoint::node(to), op, attempt, Message::Put { key, profile, put });
-        out.set_timer(peer_timeout, Timer::Peer(id));
+        if let Some(peer_timeout) = commons.config.coordination.peer_timeout {
+            out.set_timer(peer_timeout, Timer::Peer(id));
+        }
     }
 
     pub(super) fn on_forward_ack(&mut self, request: RequestId) {
@@ -335,7 +329,7 @@ impl Node {
     ) -> bool {
         self.stats.writes += 1;
         match owner {
-            Some(owner) if owner != self.id && commons.config.hints.is_some() => self.store_hint(commons, now, owner, key, version, out),
+            Some(owner) if owner != self.id && commons.config.hints.is_some() => self.store_hint(now, owner, key, version, out),
             _ => {
                 let applied = self.apply(commons, now, key, version, Whole::Write, durable, out);
                 if matches!(applied, Applied::Stored { .. }) {

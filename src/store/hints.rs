@@ -130,6 +130,16 @@ impl Hints {
         self.hints.range(span_of(owner, key, key)).next().is_some()
     }
 
+    /// The versions kept for any owner's copy of a key, by owner, then arrival.
+    pub fn of_key(&self, key: KeyId) -> impl Iterator<Item = &Version> + '_ {
+        self.owners().into_iter().flat_map(move |owner| self.hints.range(span_of(owner, key, key)).map(|(_, hint)| &hint.version))
+    }
+
+    /// The hints in order of owner, key and arrival.
+    pub fn iter(&self) -> impl Iterator<Item = (&HintKey, &Hint)> + '_ {
+        self.hints.iter()
+    }
+
     /// Up to `max` hints of an owner in key order, behind `after`. They stay until [`Hints::remove`]: handing
     /// over a write twice is harmless, losing it is not.
     pub fn batch(&self, owner: NodeId, after: Option<HintKey>, max: u32) -> Vec<(HintKey, Version)> {

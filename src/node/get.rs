@@ -1,0 +1,279 @@
+//! Leading a read (Dynamo §4.5, §5): ask the first N, wait for R, reconcile, reply; wait a little for the
+//! late answers and repair who was stale.
+
+use smallvec::SmallVec;
+
+use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
+use crate::kernel::rng::{Purpose, tag, unit};
+use crate::kernel::time::SimTime;
+use crate::node::Node;
+use crate::node::commons::Commons;
+use crate::node::config::{Quorum, RepairMode, ProfileId};
+use crate::node::message::{Message, Outcome, RequestId};
+use crate::node::outputs::{Outputs, Timer};
+use crate::node::quorum;
+use crate::node::requests::{Request, Standing, Target, Work};
+use crate::node::storage::{Job, JobWork};
+use crate::version::{self, Siblings};
+
+impl Node {
+    pub(super) fn on_get(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        (client, op, attempt): (Endpoint, OpId, u16),
+        key: KeyId,
+        profile_id: ProfileId,
+        out: &mut Outputs,
+    ) {
+        let profile = commons.config.profiles[usize::from(profile_id.0)];
+        let placement = self.placement(commons);
+        let list = placement.ring.list(commons.keys.segment(key));
+        let Some((targets, next)) = quorum::plan(self.ask(commons, list, profile, profile.r), |node| self.trusts(node)) else {
+            let reply = Message::GetReply { outcome: Outcome::TooFewReplicas, fastest: self.id, siblings: Siblings::new() };
+            out.send(client, op, attempt, reply);
+            return;
+        };
+        self.stats.gets_led += 1;
+        let repairs = commons.config.read_repair.is_some_and(|repair| {
+            repair.chance >= 1.0 || unit(commons.draws.bits(Purpose::ReadRepair, op.0, tag(0, 0, attempt))) < repair.chance
+        });
+        let id = self.memory.requests.insert(Request {
+            op,
+            attempt,
+            client,
+            key,
+            profile: profile_id,
+            need: profile.r,
+            counted: 0,
+            replied: false,
+            next,
+            began_at: now,
+            targets: targets.clone(),
+            work: Work::Get { replies: SmallVec::new(), fastest: self.id, repairs_due: 0, repairs },
+        });
+        self.set_request_timers(commons, id, profile.timeout, out);
+        for target in &targets {
+            self.send_read(commons, now, id, (op, attempt), key, target, out);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn send_read(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        request: RequestId,
+        (op, attempt): (OpId, u16),
+        key: KeyId,
+        target: &Target,
+        out: &mut Outputs,
+    ) {
+        if target.node == self.id {
+            self.submit(commons, now, Job { from: self.id, op, attempt, work: JobWork::Read { request, key } }, out);
+        } else {
+            out.send(Endpoint::node(target.node), op, attempt, Message::Read { request, key });
+        }
+    }
+
+    /// A replica's answer to a read led here; nothing if its disk failed.
+    pub(super) fn on_read_reply(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        id: RequestId,
+        siblings: Option<Siblings>,
+        out: &mut Outputs,
+    ) {
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        let Some(index) = request.answered(from, siblings.is_some()) else { return };
+        let Work::Get { replies, fastest, .. } = &mut request.work else { return };
+        match siblings {
+            Some(siblings) => {
+                if replies.is_empty() {
+                    *fastest = from;
+                }
+                replies.push((index as u8, siblings));
+                if !request.replied && request.enough() {
+                    self.answer_get(commons, now, id, out);
+                } else {
+                    self.close_get(commons, id, out);
+                }
+            }
+            None => {
+                self.read_elsewhere(commons, now, id, Standing::Failed, out);
+                self.give_up_early(id, out);
+            }
+        }
+    }
+
+    /// Enough answers are in: reconcile and reply, or first repair if the read blocks on that.
+    fn answer_get(&mut self, commons: &mut Commons, _now: SimTime, id: RequestId, out: &mut Outputs) {
+        let scheme = commons.config.versioning.scheme;
+        let request = self.memory.requests.get_mut(id).expect("the caller found it");
+        let Work::Get { replies, fastest, repairs_due, repairs } = &mut request.work else { return };
+        let blocking = *repairs && commons.config.read_repair.is_some_and(|repair| repair.mode == RepairMode::Blocking);
+        let all_same = replies.windows(2).all(|pair| pair[0].1.same(&pair[1].1));
+        if blocking && !all_same && *repairs_due == 0 {
+            let plan = version::read_repair_plan(
+                scheme,
+                &replies.iter().map(|(index, held)| (request.targets[usize::from(*index)].node, held.clone())).collect::<Vec<_>>(),
+            );
+            let (op, attempt, key) = (request.op, request.attempt, request.key);
+            *repairs_due = plan.iter().map(|(_, lacking)| lacking.len() as u8).sum();
+            if *repairs_due > 0 {
+                self.send_repairs(commons, _now, id, (op, attempt), key, plan, out);
+                return;
+            }
+        }
+        let siblings = if all_same { replies[0].1.clone() } else { version::reconcile(scheme, replies.iter().map(|(_, held)| held.versions())) };
+        let (fastest, repairs) = (*fastest, *repairs);
+        request.replied = true;
+        out.send(request.client, request.op, request.attempt, Message::GetReply { outcome: Outcome::Ok, fastest, siblings });
+        let late = request.waiting() && repairs;
+        if late {
+            let wait = commons.config.read_repair.map_or(crate::kernel::time::Span::ZERO, |repair| repair.wait);
+            out.set_timer(wait, Timer::Late(id));
+        }
+        self.close_get(commons, id, out);
+    }
+
+    /// A repaired replica has acknowledged, and the read was waiting for it.
+    pub(super) fn on_repair_ack(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        if request.replied {
+            return;
+        }
+        let Work::Get { repairs_due, .. } = &mut request.work else { return };
+        if *repairs_due > 1 {
+            *repairs_due -= 1;
+        } else if *repairs_due == 1 {
+            // All replicas that answered hold the same now: the reply may go.
+            let scheme = commons.config.versioning.scheme;
+            let Work::Get { replies, repairs_due, .. } = &mut request.work else { return };
+            *repairs_due = 0;
+            let merged = version::reconcile(scheme, replies.iter().map(|(_, held)| held.versions()));
+            for (_, held) in replies.iter_mut() {
+                *held = merged.clone();
+            }
+            self.answer_get(commons, now, id, out);
+        }
+    }
+
+    /// Ends a read that has been answered once nobody is waited for, and repairs who was stale.
+    fn close_get(&mut self, commons: &mut Commons, id: RequestId, out: &mut Outputs) {
+        if self.memory.requests.get_mut(id).is_some_and(|request| request.replied && !request.waiting()) {
+            self.finish_get(commons, id, out);
+        }
+    }
+
+    /// Late answers have had their time.
+    pub(super) fn on_get_late(&mut self, commons: &mut Commons, id: RequestId, out: &mut Outputs) {
+        self.finish_get(commons, id, out);
+    }
+
+    fn finish_get(&mut self, commons: &mut Commons, id: RequestId, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.remove(id) else { return };
+        let Work::Get { replies, repairs, .. } = request.work else { return };
+        if !repairs || replies.windows(2).all(|pair| pair[0].1.same(&pair[1].1)) {
+            return;
+        }
+        // A stand-in's answer helps to know what is newest; it is its owner that lacks it, and the hint sees to that.
+        let held: Vec<(NodeId, Siblings)> =
+            replies.into_iter().map(|(index, held)| (request.targets[usize::from(index)].node, held)).collect();
+        let mut plan = version::read_repair_plan(commons.config.versioning.scheme, &held);
+        plan.retain(|(node, _)| request.targets.iter().any(|t| t.node == *node && t.owner.is_none()));
+        self.send_repairs(commons, request.began_at, id, (request.op, request.attempt), request.key, plan, out);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn send_repairs(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        request: RequestId,
+        (op, attempt): (OpId, u16),
+        key: KeyId,
+        plan: Vec<(NodeId, Siblings)>,
+        out: &mut Outputs,
+    ) {
+        for (node, lacking) in plan {
+            for version in lacking.iter() {
+                self.stats.repairs_sent += 1;
+                if node == self.id {
+                    let work = JobWork::Repair { request, key, version: version.clone() };
+                    self.submit(commons, now, Job { from: self.id, op, attempt, work }, out);
+                } else {
+                    out.send(Endpoint::node(node), op, attempt, Message::Repair { request, key, version: version.clone() });
+                }
+            }
+        }
+    }
+
+    /// The peer timeout of a read: who has not answered is silent, the next node of the list is asked.
+    pub(super) fn on_get_silence(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
+        self.note_silence(commons, now, id, out);
+        if self.memory.requests.get_mut(id).is_some_and(|request| request.replied) {
+            self.close_get(commons, id, out);
+            return;
+        }
+        let sent = self.read_elsewhere(commons, now, id, Standing::Silent, out);
+        self.after_silence(commons, now, id, sent, out);
+    }
+
+    /// Asks a stand-in for each target of this standing that has none yet. Returns how many were found.
+    fn read_elsewhere(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, standing: Standing, out: &mut Outputs) -> usize {
+        let placement = self.placement(commons);
+        let Some(request) = self.memory.requests.get_mut(id) else { return 0 };
+        let profile = commons.config.profiles[usize::from(request.profile.0)];
+        if profile.quorum == Quorum::Strict || request.replied {
+            return 0;
+        }
+        let (op, attempt, key) = (request.op, request.attempt, request.key);
+        let mut next = request.next;
+        let gone: SmallVec<[NodeId; 4]> = request
+            .targets
+            .iter()
+            .enumerate()
+            .filter(|(_, t)| t.standing == standing)
+            .map(|(index, t)| (index, t.owner.unwrap_or(t.node)))
+            .filter(|&(index, owner)| !request.targets[index + 1..].iter().any(|t| t.owner == Some(owner)))
+            .map(|(_, owner)| owner)
+            .collect();
+        let list = placement.ring.list(commons.keys.segment(key));
+        let ask = self.ask(commons, list, profile, profile.r);
+        let mut added: SmallVec<[Target; 4]> = SmallVec::new();
+        for owner in gone {
+            let Some((target, place)) = quorum::next_stand_in(ask, next, owner, |node| self.trusts(node)) else { break };
+            next = place;
+            added.push(target);
+        }
+        let request = self.memory.requests.get_mut(id).expect("nothing has ended it");
+        request.next = next;
+        request.targets.extend(added.iter().copied());
+        for target in &added {
+            self.send_read(commons, now, id, (op, attempt), key, target, out);
+        }
+        added.len()
+    }
+
+    /// A read that cannot succeed any more says so at once. It changed nothing, so that is the whole truth.
+    fn give_up_early(&mut self, id: RequestId, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        if !request.replied && !request.can_succeed() {
+            let reply = Message::GetReply { outcome: Outcome::TooFewReplicas, fastest: self.id, siblings: Siblings::new() };
+            out.send(request.client, request.op, request.attempt, reply);
+            self.memory.requests.remove(id);
+        }
+    }
+
+    /// The read's own timeout.
+    pub(super) fn on_get_deadline(&mut self, id: RequestId, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.remove(id) else { return };
+        if !request.replied {
+            let reply = Message::GetReply { outcome: Outcome::Timeout, fastest: self.id, siblings: Siblings::new() };
+            out.send(request.client, request.op, request.attempt, reply);
+        }
+    }
+}

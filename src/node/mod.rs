@@ -1,0 +1,492 @@
+//! A Dynamo node without input and output of its own: `Node::handle` is given the time and one input,
+//! changes its own state and appends outputs. It has no queue, no network, no clock and no file.
+//!
+//! | file | what | Dynamo |
+//! |---|---|---|
+//! | `get`, `put` | leading a request | §4.5, §4.6, §5 |
+//! | `quorum`, `requests` | whom to ask, counting answers | §4.6 |
+//! | `replica`, `storage`, `cache` | a replica's own work and its queue | §5, §6.1 |
+//! | `handoff` | hinted handoff | §4.6 |
+//! | `anti_entropy` | Merkle trees, compared as a conversation | §4.7 |
+//! | `membership`, `gossip`, `transfer` | views, rings, moving ranges | §4.8, §4.9 |
+//! | `detector` | who is not answering | §4.8.3 |
+//!
+//! What survives a crash is in [`Disk`], what does not is in [`Memory`].
+
+pub mod anti_entropy;
+pub mod cache;
+pub mod commons;
+pub mod config;
+pub mod detector;
+mod get;
+mod handoff;
+pub mod membership;
+pub mod message;
+pub mod outputs;
+mod put;
+mod quorum;
+pub mod replica;
+pub mod requests;
+pub mod stats;
+pub mod storage;
+pub mod transfer;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId};
+use crate::kernel::rng::{Purpose, tag};
+use crate::kernel::time::{SimTime, Span};
+use crate::store::{Hints, Roots, Table};
+use crate::version::{Scheme, Version};
+
+use commons::Commons;
+use config::{Background, Detector as DetectorConfig, Deletes, Flush, Profile, RecoveredNode};
+use detector::Detector;
+use membership::{Placement, View};
+use message::{Message, RequestId};
+use outputs::{Input, Note, Outputs, Task, Timer, Wake};
+use put::PutArrival;
+use replica::{FailingAccess, Tail};
+use requests::{Requests, Standing, Work};
+use stats::Stats;
+use storage::{Job, JobWork, StorageQueue};
+
+pub use put::write_id;
+
+/// What survives a crash, unless the disk is lost too.
+pub struct Disk {
+    /// The versions.
+    table: Table,
+    /// Writes kept for others.
+    hints: Hints,
+    /// Sums of the Merkle trees' leaves.
+    roots: Roots,
+    /// Changes that are not flushed yet.
+    unflushed: Tail,
+    /// Changes that only the write buffer holds.
+    buffered: Tail,
+    /// Tombstones in the order in which they came.
+    tombstones: VecDeque<(SimTime, KeyId)>,
+    /// Membership changes heard of (Dynamo §4.8.1: persisted).
+    view: View,
+    /// Which actor this node writes as.
+    epoch: u32,
+    /// How often the process has crashed.
+    lives: u32,
+    /// Background conversations begun.
+    conversations: u32,
+    /// Greatest Lamport stamp given.
+    lamport: u64,
+}
+
+/// What a crash forgets.
+#[derive(Debug)]
+pub struct Memory {
+    requests: Requests,
+    detector: Detector,
+    storage: StorageQueue,
+    cache: cache::Cache,
+    handoff: handoff::Handoff,
+    placement: Option<Arc<Placement>>,
+    waits_for_hints: bool,
+    /// The last writes that came in, if messages can come twice.
+    recent_puts: VecDeque<(OpId, u16)>,
+}
+
+impl Memory {
+    fn new(commons: &Commons, lives: u32) -> Memory {
+        let storage = &commons.config.storage;
+        let slices = match storage.background {
+            Background::Unlimited => None,
+            Background::Slices { count } => Some(count),
+            Background::Admission { slices, .. } => Some(slices),
+        };
+        Memory {
+            requests: Requests::new(lives),
+            detector: Detector::default(),
+            storage: StorageQueue::new(storage.workers, slices),
+            cache: cache::Cache::default(),
+            handoff: handoff::Handoff::default(),
+            placement: None,
+            waits_for_hints: lives > 0 && commons.config.hints.is_some_and(|h| h.recovered_node == RecoveredNode::Waits),
+            recent_puts: VecDeque::new(),
+        }
+    }
+
+    /// Whether this write has come in before. The network may duplicate messages; leading one write twice would
+    /// make two versions of it.
+    fn seen_put(&mut self, op: OpId, attempt: u16) -> bool {
+        if self.recent_puts.contains(&(op, attempt)) {
+            return true;
+        }
+        if self.recent_puts.len() == RECENT_PUTS {
+            self.recent_puts.pop_front();
+        }
+        self.recent_puts.push_back((op, attempt));
+        false
+    }
+}
+
+/// Writes remembered against duplicates.
+const RECENT_PUTS: usize = 64;
+
+/// One node.
+pub struct Node {
+    id: NodeId,
+    disk: Disk,
+    memory: Memory,
+    scheme: Scheme,
+    /// Running totals.
+    pub stats: Stats,
+    /// How far this node's clock is ahead, in nanoseconds.
+    pub skew: i64,
+    /// How many times slower its storage is than it should be.
+    pub storage_factor: f64,
+    /// Which accesses fail, and with what chance.
+    pub disk_error: Option<(FailingAccess, f64)>,
+    /// How many accesses have failed.
+    pub disk_errors: u64,
+}
+
+impl Node {
+    /// A node that knows this much of the membership and holds nothing.
+    pub fn new(commons: &Commons, id: NodeId, view: View) -> Node {
+        Node {
+            id,
+            disk: Disk {
+                table: Table::new(),
+                hints: Hints::new(commons.config.hints.and_then(|hints| hints.max_per_node)),
+                roots: Roots::new(),
+                unflushed: Tail::default(),
+                buffered: Tail::default(),
+                tombstones: VecDeque::new(),
+                view,
+                epoch: 0,
+                lives: 0,
+                conversations: 0,
+                lamport: 0,
+            },
+            memory: Memory::new(commons, 0),
+            scheme: commons.config.versioning.scheme,
+            stats: Stats::default(),
+            skew: 0,
+            storage_factor: 1.0,
+            disk_error: None,
+            disk_errors: 0,
+        }
+    }
+
+    /// Takes one input and appends what follows from it.
+    pub fn handle(&mut self, commons: &mut Commons, now: SimTime, input: Input, out: &mut Outputs) {
+        match input {
+            Input::Message { from, op, attempt, message } => self.on_message(commons, now, from, (op, attempt), message, out),
+            Input::Timer(timer) => self.on_timer(commons, now, timer, out),
+            Input::Wake(wake) => self.on_wake(commons, now, wake, out),
+            Input::Start => self.on_start(commons, out),
+            Input::Peer { peer, reachable } => self.on_peer(commons, now, peer, reachable, out),
+            Input::Admin(_admin) => todo!("membership"),
+            Input::Run { task, with } => self.on_run(commons, now, task, with, out),
+        }
+    }
+
+    fn on_message(&mut self, commons: &mut Commons, now: SimTime, from: Endpoint, (op, attempt): (OpId, u16), message: Message, out: &mut Outputs) {
+        let Some(sender) = from.as_node() else {
+            match message {
+                Message::Get { key, profile } => self.on_get(commons, now, (from, op, attempt), key, profile, out),
+                Message::Put { key, profile, put } => {
+                    self.on_put(commons, now, from, PutArrival { client: from, op, attempt, key, profile, put }, out);
+                }
+                _ => unreachable!("a client sends requests only"),
+            }
+            return;
+        };
+        if !self.memory.detector.calm() {
+            self.on_sign_of_life(commons, sender, out);
+        }
+        match message {
+            Message::Get { .. } | Message::GetReply { .. } | Message::PutReply { .. } => {
+                unreachable!("reads are led where they arrive, and replies go to clients")
+            }
+            Message::Put { key, profile, put } => {
+                let client = Endpoint::client(op.session());
+                self.on_put(commons, now, from, PutArrival { client, op, attempt, key, profile, put }, out);
+            }
+            Message::ForwardAck { request } => self.on_forward_ack(request),
+            Message::Read { request, key } => {
+                self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Read { request, key } }, out);
+            }
+            Message::ReadReply { request, siblings } => self.on_read_reply(commons, now, sender, request, siblings, out),
+            Message::Write { request, key, owner, durable, version } => {
+                let work = JobWork::Write { request, key, owner, durable, version };
+                self.submit(commons, now, Job { from: sender, op, attempt, work }, out);
+            }
+            Message::WriteAck { request, stored } => self.on_write_ack(commons, now, sender, request, stored, out),
+            Message::Repair { request, key, version } => {
+                self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Repair { request, key, version } }, out);
+            }
+            Message::RepairAck { request } => self.on_repair_ack(commons, now, request, out),
+            Message::Hints { batch, hints } => {
+                self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Hints { batch, hints } }, out);
+            }
+            Message::HintsAck { batch } => self.on_hints_ack(commons, batch, out),
+            Message::Exchange(_) => todo!("anti-entropy"),
+            Message::Transfer(_) => todo!("transfer"),
+            Message::Gossip(_) => todo!("gossip"),
+            Message::Probe { .. } => out.send(from, op, attempt, Message::ProbeAck),
+            Message::ProbeAck | Message::Heartbeat => {}
+        }
+    }
+
+    fn on_timer(&mut self, commons: &mut Commons, now: SimTime, timer: Timer, out: &mut Outputs) {
+        let id = timer.request();
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        match (timer, &request.work) {
+            (Timer::Peer(_), Work::Get { .. }) => self.on_get_silence(commons, now, id, out),
+            (Timer::Peer(_), Work::Put { .. }) => self.on_put_silence(commons, now, id, out),
+            (Timer::Peer(_), Work::Forward { .. }) => self.on_forward_silence(commons, now, id, out),
+            (Timer::Deadline(_), Work::Get { .. }) => self.on_get_deadline(id, out),
+            (Timer::Deadline(_), Work::Put { .. }) => self.on_put_deadline(id, out),
+            (Timer::Late(_), Work::Get { .. }) => self.on_get_late(commons, id, out),
+            (Timer::Deadline(_) | Timer::Late(_), Work::Forward { .. }) | (Timer::Late(_), Work::Put { .. }) => {
+                unreachable!("no such timer is set")
+            }
+        }
+    }
+
+    fn on_wake(&mut self, commons: &mut Commons, now: SimTime, wake: Wake, out: &mut Outputs) {
+        match wake {
+            Wake::Storage(slot) => self.on_storage_done(commons, now, slot, out),
+            Wake::Flush => self.on_flush(commons, out),
+            Wake::HintScan => self.on_hint_scan(commons, now, out),
+            Wake::HintBatch => self.on_hint_batch(commons, out),
+            Wake::HintRetry(batch) => self.on_hint_retry(commons, now, batch, out),
+            Wake::Probe => self.on_probe_time(commons, now, out),
+            Wake::Reap => self.on_reap(commons, now, out),
+            Wake::Recovered => self.memory.waits_for_hints = false,
+            Wake::BufferWriter
+            | Wake::Gossip
+            | Wake::AntiEntropy
+            | Wake::Heartbeat
+            | Wake::Transfer
+            | Wake::TransferBatch(_)
+            | Wake::Exchange(_)
+            | Wake::Admission => todo!("background"),
+        }
+    }
+
+    /// The process starts: periodic tasks begin, each at a phase of its own.
+    fn on_start(&mut self, commons: &mut Commons, out: &mut Outputs) {
+        let config = &commons.config;
+        if let Some(period) = config.hints.and_then(|hints| hints.scan_every) {
+            out.wake(self.phase(commons, 1, period), Wake::HintScan);
+        }
+        if let Flush::Every(period) = config.storage.flush {
+            out.wake(period, Wake::Flush);
+        }
+        if let Deletes::Tombstone { keep: Some(keep) } = config.deletes {
+            out.wake(replica::reap_period(keep), Wake::Reap);
+        }
+        if self.memory.waits_for_hints {
+            let wait = config.hints.and_then(|hints| hints.scan_every).unwrap_or(Span::from_secs(10));
+            out.wake(wait + Span::from_secs(1), Wake::Recovered);
+        }
+    }
+
+    /// A place within a period, drawn for this node, this life and this task, never 0.
+    fn phase(&self, commons: &Commons, task: u8, period: Span) -> Span {
+        let bits = commons.draws.bits(Purpose::Phase, u64::from(self.id.0), tag(task, self.disk.lives, 0));
+        Span(((u128::from(bits) * u128::from(period.0)) >> 64) as u64 + 1)
+    }
+
+    fn on_run(&mut self, commons: &mut Commons, now: SimTime, task: Task, _with: Option<NodeId>, out: &mut Outputs) {
+        match task {
+            Task::Hints => self.scan_hints(commons, now, out),
+            Task::Gossip | Task::AntiEntropy => todo!("background"),
+        }
+    }
+
+    /// The perfect detector's news.
+    fn on_peer(&mut self, commons: &mut Commons, now: SimTime, peer: NodeId, reachable: bool, out: &mut Outputs) {
+        if !reachable {
+            if self.memory.detector.suspect(now, peer) {
+                out.note(|| Note::Suspected { peer });
+            }
+        } else if self.memory.detector.sign_of_life(peer) {
+            out.note(|| Note::Trusted { peer });
+            self.on_owner_back(commons, peer, out);
+        }
+    }
+
+    fn on_sign_of_life(&mut self, commons: &mut Commons, peer: NodeId, out: &mut Outputs) {
+        if commons.certain {
+            return;
+        }
+        if self.memory.detector.sign_of_life(peer) {
+            out.note(|| Note::Trusted { peer });
+            self.on_owner_back(commons, peer, out);
+        }
+    }
+
+    /// A request to a peer has stayed unanswered.
+    fn on_silence(&mut self, commons: &Commons, now: SimTime, peer: NodeId, out: &mut Outputs) {
+        if peer == self.id {
+            return;
+        }
+        let probing = self.memory.detector.suspects_any();
+        if self.memory.detector.silence(&commons.config.detector, now, peer) {
+            self.stats.suspicions += 1;
+            out.note(|| Note::Suspected { peer });
+            if !probing && let Some(period) = probe_period(&commons.config.detector) {
+                out.wake(period, Wake::Probe);
+            }
+        }
+    }
+
+    /// Suspects are asked whether they are back.
+    fn on_probe_time(&mut self, commons: &Commons, now: SimTime, out: &mut Outputs) {
+        let suspects: Vec<NodeId> = self.memory.detector.suspects().collect();
+        for &peer in &suspects {
+            let op = self.conversation();
+            out.send_node(peer, op, Message::Probe { sent_at: now });
+        }
+        if !suspects.is_empty() && let Some(period) = probe_period(&commons.config.detector) {
+            out.wake(period, Wake::Probe);
+        }
+    }
+
+    /// The silent targets of a request give cause for suspicion.
+    fn note_silence(&mut self, commons: &Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        let mut silent: smallvec::SmallVec<[NodeId; 4]> = smallvec::SmallVec::new();
+        for target in &mut request.targets {
+            if target.standing == Standing::Waiting {
+                target.standing = Standing::Silent;
+                silent.push(target.node);
+            }
+        }
+        for peer in silent {
+            self.on_silence(commons, now, peer, out);
+        }
+    }
+
+    /// After the peer timeout: the next round of it if others were asked, and at its first firing the request's own timeout.
+    fn after_silence(&mut self, commons: &Commons, now: SimTime, id: RequestId, sent: usize, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        let Some(peer_timeout) = commons.config.coordination.peer_timeout else { return };
+        let waited = now.since(request.began_at);
+        if sent > 0 {
+            out.set_timer(peer_timeout, Timer::Peer(id));
+        }
+        if waited == peer_timeout
+            && let Some(timeout) = commons.config.profiles[usize::from(request.profile.0)].timeout
+        {
+            out.set_timer(Span(timeout.0 - peer_timeout.0), Timer::Deadline(id));
+        }
+    }
+
+    /// The first timeout of a request: the peers', which sets the request's own when it fires, or that itself.
+    fn set_request_timers(&self, commons: &Commons, id: RequestId, timeout: Option<Span>, out: &mut Outputs) {
+        match (commons.config.coordination.peer_timeout, timeout) {
+            (Some(peer), None) => out.set_timer(peer, Timer::Peer(id)),
+            (Some(peer), Some(timeout)) if peer < timeout => out.set_timer(peer, Timer::Peer(id)),
+            (_, Some(timeout)) => out.set_timer(timeout, Timer::Deadline(id)),
+            (None, None) => {}
+        }
+    }
+
+    fn ask<'a>(&self, commons: &Commons, list: &'a [NodeId], profile: Profile, need: u8) -> quorum::Ask<'a> {
+        quorum::Ask {
+            list,
+            n: usize::from(profile.n),
+            need: usize::from(need),
+            quorum: profile.quorum,
+            stand_ins: commons.config.stand_in_acks,
+            own: commons.config.own_ack,
+            me: self.id,
+            certain: commons.certain,
+        }
+    }
+
+    /// The rings that follow from this node's view.
+    fn placement(&mut self, commons: &mut Commons) -> Arc<Placement> {
+        match &self.memory.placement {
+            Some(placement) if placement.view == self.disk.view.hash() => Arc::clone(placement),
+            _ => {
+                let placement = commons.placement(&self.disk.view);
+                self.memory.placement = Some(Arc::clone(&placement));
+                placement
+            }
+        }
+    }
+
+    fn on_background_done(&mut self, _commons: &mut Commons, _now: SimTime, _token: u64, _out: &mut Outputs) {
+        todo!("background")
+    }
+
+    fn trusts(&self, peer: NodeId) -> bool {
+        peer == self.id || self.memory.detector.trusts(peer)
+    }
+
+    fn actor(&self) -> ActorId {
+        ActorId::new(self.id, self.disk.epoch)
+    }
+
+    /// What this node's clock shows, in nanoseconds.
+    fn clock_reading(&self, now: SimTime) -> u64 {
+        now.0.saturating_add_signed(self.skew)
+    }
+
+    /// A new name for a background conversation.
+    fn conversation(&mut self) -> OpId {
+        self.disk.conversations += 1;
+        OpId::background(self.id, self.disk.conversations)
+    }
+
+    /// Whether a request's timer can still do anything.
+    pub fn timer_is_live(&self, timer: Timer) -> bool {
+        self.memory.requests.contains(timer.request())
+    }
+
+    /// This node.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The versions it holds of a key, as an owner.
+    pub fn versions(&self, key: KeyId) -> &[Version] {
+        self.disk.table.get(key)
+    }
+
+    /// The hints it keeps.
+    pub fn hints(&self) -> &Hints {
+        &self.disk.hints
+    }
+
+    /// Its table.
+    pub fn table(&self) -> &Table {
+        &self.disk.table
+    }
+
+    /// Its view of the membership.
+    pub fn view(&self) -> &View {
+        &self.disk.view
+    }
+
+    /// Whom it does not trust, in order.
+    pub fn suspects(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.memory.detector.suspects()
+    }
+
+    /// Requests it is leading.
+    pub fn requests_open(&self) -> usize {
+        self.memory.requests.len()
+    }
+}
+
+fn probe_period(config: &DetectorConfig) -> Option<Span> {
+    match config {
+        DetectorConfig::Local { retry_every, .. } | DetectorConfig::Gossiped { retry_every, .. } => Some(*retry_every),
+        DetectorConfig::Phi { .. } | DetectorConfig::Perfect => None,
+    }
+}

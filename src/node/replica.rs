@@ -1,0 +1,365 @@
+//! A replica's own work: jobs wait for storage, then read or change the table, the hints and the Merkle
+//! sums, and answer whoever asked. Crashes and lost disks are here too, since they undo it.
+
+use std::collections::BTreeMap;
+
+use crate::kernel::ids::{Endpoint, KeyId, NodeId};
+use crate::kernel::rng::{Purpose, tag, unit};
+use crate::kernel::time::{SimTime, Span};
+use crate::node::Node;
+use crate::node::commons::Commons;
+use crate::node::config::{Deletes, Flush};
+use crate::node::message::Message;
+use crate::node::outputs::{AppliedBy, Note, Outputs, Wake};
+use crate::node::storage::{Job, JobWork};
+use crate::version::{Applied, Siblings, Value, Version, Whole};
+
+/// Which accesses of a disk fail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FailingAccess {
+    /// Reads.
+    Read,
+    /// Writes.
+    Write,
+    /// Both.
+    Both,
+}
+
+/// What a crash leaves of a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiskFate {
+    /// All that was written, except what only the write buffer held.
+    Kept,
+    /// All that was flushed.
+    TailLost,
+    /// Nothing.
+    Lost,
+}
+
+/// Versions as they were on disk before changes that a crash can still undo.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    before: BTreeMap<KeyId, Siblings>,
+}
+
+impl Tail {
+    pub(super) fn remember(&mut self, key: KeyId, held: &[Version]) {
+        self.before.entry(key).or_insert_with(|| Siblings::from(held));
+    }
+
+    pub(super) fn forget(&mut self, key: KeyId) {
+        self.before.remove(&key);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.before.clear();
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = KeyId> + '_ {
+        self.before.keys().copied()
+    }
+
+    pub(super) fn contains(&self, key: KeyId) -> bool {
+        self.before.contains_key(&key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.before.len()
+    }
+}
+
+impl Node {
+    /// Gives storage a job. Where storage takes no time it is done at once.
+    pub(super) fn submit(&mut self, commons: &mut Commons, now: SimTime, job: Job, out: &mut Outputs) {
+        if commons.instant_storage {
+            self.perform(commons, now, job, out);
+            return;
+        }
+        self.memory.storage.push(now, job);
+        self.stats.queue_length_max = self.stats.queue_length_max.max(self.memory.storage.len() as u64);
+        self.start_jobs(commons, now, out);
+    }
+
+    /// Lets free workers begin what waits.
+    pub(super) fn start_jobs(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        let factor = self.storage_factor / commons.config.capacity.get(self.id.index()).copied().filter(|&c| c > 0.0).unwrap_or(1.0);
+        while let Some((slot, job, since)) = self.memory.storage.start() {
+            let waited = now.since(since);
+            self.stats.queue_wait += waited.0;
+            self.stats.queue_tasks += 1;
+            let service = service_time(commons, self.id, job, &self.disk.buffered, &mut self.memory.cache, &mut self.stats);
+            let service = if factor == 1.0 { service } else { (service as f64 * factor) as u64 };
+            out.wake(Span(service), Wake::Storage(slot));
+        }
+    }
+
+    pub(super) fn on_storage_done(&mut self, commons: &mut Commons, now: SimTime, slot: u32, out: &mut Outputs) {
+        let job = self.memory.storage.finish(slot);
+        self.stats.background_done += u64::from(job.work.is_background());
+        self.perform(commons, now, job, out);
+        self.start_jobs(commons, now, out);
+    }
+
+    /// Does a job whose time in storage is over, and answers.
+    fn perform(&mut self, commons: &mut Commons, now: SimTime, job: Job, out: &mut Outputs) {
+        let Job { from, op, attempt, work } = job;
+        let writes = work.writes();
+        let fails = self.disk_error.is_some_and(|(on, chance)| {
+            let hit = matches!(
+                (on, writes),
+                (FailingAccess::Both, _) | (FailingAccess::Read, false) | (FailingAccess::Write, true)
+            );
+            hit && unit(commons.draws.bits(Purpose::DiskError, op.0, tag(u8::from(writes), self.id.0, attempt))) < chance
+        });
+        self.disk_errors += u64::from(fails);
+        match work {
+            JobWork::Read { request, key } => {
+                self.stats.reads += 1;
+                let siblings = (!fails && !self.memory.waits_for_hints).then(|| self.held(key));
+                if from == self.id {
+                    self.on_read_reply(commons, now, from, request, siblings, out);
+                } else {
+                    out.send(Endpoint::node(from), op, attempt, Message::ReadReply { request, siblings });
+                }
+            }
+            JobWork::Write { request, key, owner, durable, version } => {
+                let stored = !fails && self.store_write(commons, now, key, owner, durable, &version, out);
+                if from == self.id {
+                    self.on_write_ack(commons, now, from, request, stored, out);
+                } else {
+                    out.send(Endpoint::node(from), op, attempt, Message::WriteAck { request, stored });
+                }
+            }
+            JobWork::Repair { request, key, version } => {
+                if !fails {
+                    let useful = self.apply_by(commons, now, key, &version, AppliedBy::ReadRepair, out);
+                    self.stats.repairs_useful += u64::from(useful);
+                }
+                if from == self.id {
+                    self.on_repair_ack(commons, now, request, out);
+                } else {
+                    out.send(Endpoint::node(from), op, attempt, Message::RepairAck { request });
+                }
+            }
+            JobWork::Hints { batch, hints } => {
+                if fails {
+                    return;
+                }
+                for hint in hints.iter() {
+                    let useful = self.apply_by(commons, now, hint.key, &hint.version, AppliedBy::Hint, out);
+                    self.stats.hints_duplicated += u64::from(!useful);
+                }
+                out.send(Endpoint::node(from), op, attempt, Message::HintsAck { batch });
+            }
+            JobWork::Background { token, .. } => self.on_background_done(commons, now, token, out),
+        }
+    }
+
+    /// What this node would answer to a read: its own copy, and what it holds for others.
+    pub(super) fn held(&self, key: KeyId) -> Siblings {
+        let mut held = Siblings::from(self.disk.table.get(key));
+        if !self.disk.hints.is_empty() {
+            for version in self.disk.hints.of_key(key) {
+                held.apply(version, self.scheme, Whole::Write);
+            }
+        }
+        held
+    }
+
+    /// Takes in a version that came some other way than a coordinator's write. Returns whether it was news.
+    pub(super) fn apply_by(&mut self, commons: &mut Commons, now: SimTime, key: KeyId, version: &Version, by: AppliedBy, out: &mut Outputs) -> bool {
+        // A hint is the coordinator's write, late; all else is what some replica had stored.
+        let whole = if by == AppliedBy::Hint { Whole::Write } else { Whole::Stored };
+        let applied = self.apply(commons, now, key, version, whole, true, out);
+        let news = matches!(applied, Applied::Stored { .. });
+        if news {
+            out.note(|| Note::Applied { key, version: version.clone(), by });
+        }
+        news
+    }
+
+    /// Changes the table, and with it the Merkle sums, the tail that a crash may undo, and the tombstones to reap.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn apply(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        key: KeyId,
+        version: &Version,
+        whole: Whole,
+        durable: bool,
+        _out: &mut Outputs,
+    ) -> Applied {
+        let storage = &commons.config.storage;
+        if let Flush::Every(_) = storage.flush {
+            self.disk.unflushed.remember(key, self.disk.table.get(key));
+        }
+        if let Some(buffer) = storage.buffer
+            && !durable
+            && (self.disk.buffered.contains(key) || self.disk.buffered.len() < buffer.count as usize)
+        {
+            self.disk.buffered.remember(key, self.disk.table.get(key));
+            self.stats.buffered_writes += 1;
+        }
+        let change = self.disk.table.apply(key, version, self.scheme, whole);
+        if change.old != change.new {
+            self.disk.roots.change(commons.keys.segment(key), change.old, change.new);
+        }
+        if matches!(change.applied, Applied::Stored { .. }) && matches!(version.value(), Value::Tombstone) {
+            match commons.config.deletes {
+                Deletes::Remove => self.remove_if_dead(commons, key),
+                Deletes::Tombstone { keep: Some(_) } => self.disk.tombstones.push_back((now, key)),
+                Deletes::Tombstone { keep: None } => {}
+            }
+        }
+        change.applied
+    }
+
+    /// Removes a key of which only tombstones are left.
+    fn remove_if_dead(&mut self, commons: &Commons, key: KeyId) {
+        let held = self.disk.table.get(key);
+        if !held.is_empty() && held.iter().all(|version| matches!(version.value(), Value::Tombstone)) {
+            self.drop_key(commons, key);
+        }
+    }
+
+    /// Removes a key from the table and from the sums.
+    pub(super) fn drop_key(&mut self, commons: &Commons, key: KeyId) -> Siblings {
+        let old = self.disk.table.hash(key);
+        let before = self.disk.table.remove(key);
+        if old != 0 {
+            self.disk.roots.change(commons.keys.segment(key), old, 0);
+        }
+        before
+    }
+
+    /// Makes the versions of a key exactly these.
+    fn set_key(&mut self, commons: &Commons, key: KeyId, versions: Siblings) {
+        let old = self.disk.table.hash(key);
+        self.disk.table.replace(key, versions);
+        let new = self.disk.table.hash(key);
+        if old != new {
+            self.disk.roots.change(commons.keys.segment(key), old, new);
+        }
+    }
+
+    /// Puts a version there without any event: what existed before the run began.
+    pub fn preload(&mut self, commons: &Commons, key: KeyId, version: &Version) {
+        let change = self.disk.table.apply(key, version, self.scheme, Whole::Write);
+        self.disk.roots.change(commons.keys.segment(key), change.old, change.new);
+    }
+
+    /// Tombstones that are old enough are removed, if nothing has come since.
+    pub(super) fn on_reap(&mut self, commons: &Commons, now: SimTime, out: &mut Outputs) {
+        let Deletes::Tombstone { keep: Some(keep) } = commons.config.deletes else { return };
+        while let Some(&(since, key)) = self.disk.tombstones.front() {
+            if now.since(since) < keep {
+                break;
+            }
+            self.disk.tombstones.pop_front();
+            self.remove_if_dead(commons, key);
+        }
+        out.wake(reap_period(keep), Wake::Reap);
+    }
+
+    pub(super) fn on_flush(&mut self, commons: &Commons, out: &mut Outputs) {
+        self.disk.unflushed.clear();
+        if let Flush::Every(period) = commons.config.storage.flush {
+            out.wake(period, Wake::Flush);
+        }
+    }
+
+    /// The process dies. What is in memory is gone, and of the disk what its fate says.
+    /// Returns how many hints were lost with it.
+    pub fn crash(&mut self, commons: &mut Commons, fate: DiskFate) -> u64 {
+        // The buffer's objects were in memory, whatever the disk does.
+        self.undo(commons, |disk| std::mem::take(&mut disk.buffered));
+        let mut hints_lost = 0;
+        match fate {
+            DiskFate::Kept => {}
+            DiskFate::TailLost => self.undo(commons, |disk| std::mem::take(&mut disk.unflushed)),
+            DiskFate::Lost => hints_lost = self.wipe(commons),
+        }
+        self.disk.unflushed.clear();
+        self.disk.lives += 1;
+        self.memory = super::Memory::new(commons, self.disk.lives);
+        hints_lost
+    }
+
+    fn undo(&mut self, commons: &Commons, take: impl FnOnce(&mut super::Disk) -> Tail) {
+        for (key, before) in take(&mut self.disk).before {
+            self.set_key(commons, key, before);
+        }
+    }
+
+    /// All data is lost. Returns how many hints were.
+    pub fn wipe(&mut self, commons: &mut Commons) -> u64 {
+        let hints = self.disk.hints.len();
+        self.stats.hints_lost += hints;
+        self.stats.hints_held = 0;
+        self.stats.hints_bytes = 0;
+        self.disk.table.clear();
+        self.disk.hints.clear();
+        self.disk.roots.clear();
+        self.disk.unflushed.clear();
+        self.disk.buffered.clear();
+        self.disk.tombstones.clear();
+        self.new_actor(commons);
+        hints
+    }
+
+    /// These keys are lost; a node that has lost data must not count on from what it no longer knows.
+    pub fn wipe_keys(&mut self, commons: &mut Commons, keys: &[KeyId]) {
+        for &key in keys {
+            self.drop_key(commons, key);
+            self.disk.unflushed.forget(key);
+            self.disk.buffered.forget(key);
+        }
+        self.new_actor(commons);
+    }
+
+    fn new_actor(&mut self, commons: &Commons) {
+        if commons.config.versioning.new_id_after_wipe {
+            self.disk.epoch += 1;
+        }
+    }
+}
+
+/// How often tombstones are looked through.
+pub(super) fn reap_period(keep: Span) -> Span {
+    Span((keep.0 / 4).max(1_000_000))
+}
+
+/// How long a job takes a worker, in nanoseconds.
+fn service_time(commons: &Commons, me: NodeId, job: &Job, buffered: &Tail, cache: &mut super::cache::Cache, stats: &mut super::stats::Stats) -> u64 {
+    let writes = job.work.writes();
+    let storage = &commons.config.storage;
+    match &job.work {
+        JobWork::Read { key, .. } => {
+            if buffered.contains(*key) {
+                stats.cache_hits += 1;
+                return 0;
+            }
+            if let Some(config) = storage.cache {
+                if cache.touch(*key, config.count) {
+                    stats.cache_hits += 1;
+                    return config.hit.0;
+                }
+            }
+        }
+        JobWork::Write { key, durable, .. } => {
+            if let Some(config) = storage.cache {
+                cache.touch(*key, config.count);
+            }
+            if let Some(buffer) = storage.buffer
+                && !durable
+                && (buffered.contains(*key) || buffered.len() < buffer.count as usize)
+            {
+                return 0;
+            }
+        }
+        JobWork::Repair { .. } | JobWork::Hints { .. } | JobWork::Background { .. } => {}
+    }
+    let sampler = if writes { &commons.write_time } else { &commons.read_time };
+    sampler.sample(commons.draws.bits(Purpose::Service, job.op.0, tag(u8::from(writes), me.0, job.attempt)))
+}

@@ -1,4 +1,5 @@
 //! A deterministic discrete-event simulator of a Dynamo-style key-value cluster.
 pub mod kernel;
+pub mod network;
 pub mod version;
 pub mod ring;

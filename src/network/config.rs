@@ -165,14 +165,17 @@ impl Config {
     }
 }
 
+/// So many regions at most: tables by pair of regions stay small.
+pub const REGIONS_MAX: u32 = 256;
+
 /// What is wrong with a configuration, a sentence each; nothing if it can be run.
 pub fn check(config: &Config) -> Vec<String> {
     let mut wrong = Vec::new();
     if config.nodes.is_empty() {
         wrong.push("the network has no nodes".to_string());
     }
-    if config.regions == 0 || config.regions > 10_000 {
-        wrong.push(format!("{} regions: there are 1 to 10000", config.regions));
+    if config.regions == 0 || config.regions > REGIONS_MAX {
+        wrong.push(format!("{} regions: there are 1 to {REGIONS_MAX}", config.regions));
         return wrong;
     }
     let mut region = |what: &str, region: u32| {
@@ -200,6 +203,13 @@ pub fn check(config: &Config) -> Vec<String> {
         }
         check_terms(&format!("link {number}, "), link.loss, link.duplicate, link.bandwidth, &mut wrong);
     }
+    for (place, delay) in given_delays(config) {
+        for leg in Leg::ALL {
+            if let Err(what) = delay.legs[leg.index()].check() {
+                wrong.push(format!("{place}, {}: {what}", leg.name()));
+            }
+        }
+    }
     check_terms("", Some(config.loss), Some(config.duplicate), config.bandwidth, &mut wrong);
     if wrong.is_empty() {
         for (from, to) in Topology::new(config).unrouted() {
@@ -207,6 +217,18 @@ pub fn check(config: &Config) -> Vec<String> {
         }
     }
     wrong
+}
+
+fn given_delays(config: &Config) -> impl Iterator<Item = (String, &Delay)> {
+    let general = [
+        ("within_region", Some(&config.within_region)),
+        ("within_rack", config.within_rack.as_ref()),
+        ("between_regions", config.between_regions.as_ref()),
+        ("client", config.client.as_ref()),
+    ];
+    let links = config.links.iter().enumerate().map(|(number, link)| (format!("link {number}, delay"), &link.delay));
+    let general = general.into_iter().filter_map(|(place, delay)| Some((place.to_string(), delay?)));
+    general.chain(links.filter_map(|(place, delay)| Some((place, delay.as_ref()?))))
 }
 
 fn unknown_ends(config: &Config, ends: &EndSet) -> Vec<String> {

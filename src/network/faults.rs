@@ -9,7 +9,7 @@ use crate::kernel::ids::NodeId;
 use crate::kernel::time::{SimTime, Span};
 
 use super::config::EndSet;
-use super::topology::{Map, Spots};
+use super::map::{Map, Spots};
 
 /// A fault, numbered from 0 by whoever injects it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -114,8 +114,16 @@ struct Slow {
 /// What the faults of the moment add to the terms of a way.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Strain {
-    pub factor: f64,
-    pub extra: Span,
+    factor: f64,
+    extra: Span,
+}
+
+impl Strain {
+    /// A delay of so many nanoseconds under this strain.
+    pub fn stretch(self, delay_ns: u64) -> Span {
+        let stretched = if self.factor == 1.0 { delay_ns } else { (delay_ns as f64 * self.factor).round() as u64 };
+        Span(stretched) + self.extra
+    }
 }
 
 /// All faults, and the cuts of the recent past.
@@ -208,17 +216,28 @@ impl Faults {
     ///
     /// The chances stack: the way's own comes first, each fault takes its share of the rest. A draw that an own chance
     /// or an earlier fault has claimed stays claimed, so more loss loses the same messages and some more.
-    pub fn loses(&mut self, own: f64, draw: f64, from: u32, to: u32) -> bool {
+    pub fn loses(&mut self, own: f64, draw: impl FnOnce() -> f64, from: u32, to: u32) -> bool {
         self.claims(own, draw, from, to, |degrade| degrade.loss)
     }
 
     /// Whether a message arrives twice; as [`Faults::loses`].
-    pub fn doubles(&mut self, own: f64, draw: f64, from: u32, to: u32) -> bool {
+    pub fn doubles(&mut self, own: f64, draw: impl FnOnce() -> f64, from: u32, to: u32) -> bool {
         self.claims(own, draw, from, to, |degrade| degrade.duplicate)
     }
 
-    fn claims(&mut self, own: f64, draw: f64, from: u32, to: u32, chance: fn(&Degrade) -> f64) -> bool {
+    fn claims(
+        &mut self,
+        own: f64,
+        draw: impl FnOnce() -> f64,
+        from: u32,
+        to: u32,
+        chance: fn(&Degrade) -> f64,
+    ) -> bool {
+        if own == 0.0 && self.links.is_empty() {
+            return false;
+        }
         let mut claimed = own;
+        let draw = draw();
         if draw < claimed {
             return true;
         }
@@ -249,16 +268,16 @@ impl Faults {
         strain
     }
 
-    /// The faults that stretch this way have bitten, once for each message.
-    pub fn count_strain(&mut self, from: u32, to: u32) {
+    /// The faults that stretch this way have bitten, once for each message. Nothing multiplies a delay of zero.
+    pub fn count_strain(&mut self, delay_ns: u64, from: u32, to: u32) {
         for fault in &self.links {
-            let stretches = fault.degrade.slower != 1.0 || fault.degrade.extra != Span::ZERO;
+            let stretches = (fault.degrade.slower != 1.0 && delay_ns > 0) || fault.degrade.extra != Span::ZERO;
             if stretches && fault.directions.affect(from, to) {
                 bite(&mut self.hits, fault.id);
             }
         }
         for slow in &self.slow {
-            if slow.factor != 1.0 && (slow.concerns(from) || slow.concerns(to)) {
+            if slow.factor != 1.0 && delay_ns > 0 && (slow.concerns(from) || slow.concerns(to)) {
                 bite(&mut self.hits, slow.id);
             }
         }

@@ -3,10 +3,11 @@
 //! They are few, so they are a list that is looked through, and only where there are any. Links between
 //! whole regions are wires of the map and known to `topology` alone.
 
-use smallvec::SmallVec;
+use std::slice;
 
 use super::config::Config;
-use super::topology::{self, Hops, Map, Spots, is_wire};
+use super::map::{Map, Spots};
+use super::topology::is_wire;
 
 /// One direction of a link.
 #[derive(Clone, Debug)]
@@ -49,27 +50,30 @@ pub(super) fn overrides(config: &Config, map: &mut Map) -> Vec<Override> {
 }
 
 /// All that holds between two spots, faults apart.
-#[derive(Clone, Debug)]
-pub(super) struct Terms {
-    pub hops: Hops,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    pub hops: &'a [u16],
     pub loss: f64,
     pub duplicate: f64,
-    pub pipes: SmallVec<[u32; 2]>,
+    /// Pipes on the way; empty: the sender's own.
+    pub pipes: &'a [u32],
     pub fifo: bool,
 }
 
-impl Terms {
-    pub fn of(map: &Map, overrides: &[Override], from: u32, to: u32) -> Terms {
+impl<'a> Terms<'a> {
+    pub fn of(map: &'a Map, overrides: &'a [Override], from: u32, to: u32) -> Terms<'a> {
         let class = map.class(from, to);
-        let topology::Terms { loss, duplicate, pipes, fifo } = map.terms(class).clone();
-        let mut terms = Terms { hops: Hops::from_slice(map.hops(class)), loss, duplicate, pipes, fifo };
+        let general = map.terms(class);
+        let mut terms = Terms {
+            hops: map.hops(class),
+            loss: general.loss,
+            duplicate: general.duplicate,
+            pipes: &general.pipes,
+            fifo: general.fifo,
+        };
         for link in overrides.iter().filter(|link| link.from.has(from) && link.to.has(to)) {
-            if let Some(delay) = link.delay {
-                terms.hops = Hops::from_slice(&[delay]);
-            }
-            if let Some(pipe) = link.pipe {
-                terms.pipes = SmallVec::from_slice(&[pipe]);
-            }
+            terms.hops = link.delay.as_ref().map_or(terms.hops, slice::from_ref);
+            terms.pipes = link.pipe.as_ref().map_or(terms.pipes, slice::from_ref);
             terms.loss = link.loss.unwrap_or(terms.loss);
             terms.duplicate = link.duplicate.unwrap_or(terms.duplicate);
             terms.fifo = link.fifo.unwrap_or(terms.fifo);

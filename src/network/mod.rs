@@ -11,6 +11,7 @@ pub mod counts;
 pub mod faults;
 pub mod leg;
 mod links;
+mod map;
 pub mod topology;
 
 pub use config::{Config, Delay, EndSet, LinkRule, Place, Site, check};
@@ -27,7 +28,7 @@ use crate::kernel::time::{SimTime, Span};
 
 use faults::Faults;
 use links::{Override, Terms, overrides};
-use topology::{Map, derive};
+use map::{Map, derive};
 
 /// What the network sees of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +60,17 @@ pub enum Fate {
     Twice(SimTime, SimTime),
     /// It never arrives.
     Lost(LossCause),
+}
+
+impl Fate {
+    /// When the last copy arrives; the beginning of the run if none does.
+    fn latest_arrival(self) -> SimTime {
+        match self {
+            Fate::Deliver(at) => at,
+            Fate::Twice(first, second) => first.max(second),
+            Fate::Lost(_) => SimTime::ZERO,
+        }
+    }
 }
 
 /// Why a message is lost.
@@ -154,7 +166,7 @@ impl Network {
             return self.send_with_care(now, envelope, from, to);
         }
         let class = self.map.class(from, to);
-        let bits = self.bits(Purpose::Delay, envelope);
+        let bits = bits(self.draws, Purpose::Delay, envelope);
         let arrival = now + Span(self.map.sample(self.map.hops(class), envelope.leg, bits));
         self.latest_arrival = self.latest_arrival.max(arrival);
         Fate::Deliver(arrival)
@@ -164,35 +176,40 @@ impl Network {
     fn send_with_care(&mut self, now: SimTime, envelope: &Envelope, from: u32, to: u32) -> Fate {
         let fate = self.decide(now, envelope, from, to);
         self.totals.ended(envelope.leg, fate);
-        if let Fate::Deliver(first) | Fate::Twice(first, _) = fate {
-            self.latest_arrival = self.latest_arrival.max(first);
-        }
-        if let Fate::Twice(_, second) = fate {
-            self.latest_arrival = self.latest_arrival.max(second);
-        }
+        self.latest_arrival = self.latest_arrival.max(fate.latest_arrival());
         fate
     }
 
     fn decide(&mut self, now: SimTime, envelope: &Envelope, from: u32, to: u32) -> Fate {
+        let leg = envelope.leg;
+        let bits = |purpose| bits(self.draws, purpose, envelope);
         let terms = Terms::of(&self.map, &self.overrides, from, to);
         // A message that is lost has left its sender all the same, so bandwidth comes first: a loss or a cut
         // must not change when the others leave.
-        let left_at = self.leave(now, envelope, &terms);
+        let own_pipe = envelope.from.as_node().filter(|_| self.own_pipes > 0);
+        let left_at = if terms.pipes.is_empty() {
+            own_pipe.map_or(now, |node| self.pipes[node.index()].pass(now, envelope.bytes))
+        } else {
+            // Pipes in a row are passed one after the other before the delays of the way, as if they all stood at
+            // its beginning.
+            let pipes = terms.pipes.iter().map(|pipe| (self.own_pipes + pipe) as usize);
+            pipes.fold(now, |at, pipe| self.pipes[pipe].pass(at, envelope.bytes))
+        };
         if self.faults.stops_at_send(from, to) {
             return Fate::Lost(LossCause::Cut);
         }
-        let draw = unit(self.bits(Purpose::Loss, envelope));
-        if self.faults.loses(terms.loss, draw, from, to) {
+        if self.faults.loses(terms.loss, || unit(bits(Purpose::Loss)), from, to) {
             return Fate::Lost(LossCause::Chance);
         }
-        let bits = self.bits(Purpose::Delay, envelope);
-        let mut first = left_at + self.stretched(&terms, envelope.leg, bits, from, to);
-        self.faults.count_strain(from, to);
-        let chance = self.bits(Purpose::Duplicate, envelope);
+        let strain = self.faults.strain(from, to);
+        let delay = self.map.sample(terms.hops, leg, bits(Purpose::Delay));
+        let mut first = left_at + strain.stretch(delay);
+        self.faults.count_strain(delay, from, to);
         let mut second = None;
-        if self.faults.doubles(terms.duplicate, unit(chance), from, to) {
+        if self.faults.doubles(terms.duplicate, || unit(bits(Purpose::Duplicate)), from, to) {
             // The copy takes its own time. It is one message to its sender, so it leaves with the original.
-            second = Some(left_at + self.stretched(&terms, envelope.leg, derive(chance, 1), from, to));
+            let delay = self.map.sample(terms.hops, leg, derive(bits(Purpose::Duplicate), 1));
+            second = Some(left_at + strain.stretch(delay));
         }
         if terms.fifo {
             let last = self.last_arrivals.entry((envelope.from, envelope.to)).or_insert(SimTime::ZERO);
@@ -206,32 +223,6 @@ impl Network {
         }
     }
 
-    /// When the message has left for its way: after the bytes before it. Several pipes in a row are passed one
-    /// after the other before the delays of the way, as if they all stood at its beginning.
-    fn leave(&mut self, now: SimTime, envelope: &Envelope, terms: &Terms) -> SimTime {
-        if terms.pipes.is_empty() {
-            return match envelope.from.as_node() {
-                Some(node) if self.own_pipes > 0 => self.pipes[node.index()].pass(now, envelope.bytes),
-                _ => now,
-            };
-        }
-        terms.pipes.iter().fold(now, |at, &pipe| {
-            self.pipes[(self.own_pipes + pipe) as usize].pass(at, envelope.bytes)
-        })
-    }
-
-    fn stretched(&self, terms: &Terms, leg: Leg, bits: u64, from: u32, to: u32) -> Span {
-        let delay = self.map.sample(&terms.hops, leg, bits);
-        let strain = self.faults.strain(from, to);
-        let delay = if strain.factor == 1.0 { delay } else { (delay as f64 * strain.factor).round() as u64 };
-        Span(delay) + strain.extra
-    }
-
-    #[inline]
-    fn bits(&self, purpose: Purpose, envelope: &Envelope) -> u64 {
-        self.draws.bits(purpose, envelope.op, tag(envelope.leg as u8, envelope.replica, envelope.attempt))
-    }
-
     /// How long the message would take now if nothing is before it, nothing must keep its order and it is not
     /// lost: what [`Network::send`] adds to the time of leaving. Nothing is counted.
     pub fn delay_of(&self, envelope: &Envelope) -> Span {
@@ -240,16 +231,15 @@ impl Network {
         }
         let (from, to) = self.spots(envelope.from, envelope.to, envelope.group);
         let terms = Terms::of(&self.map, &self.overrides, from, to);
-        self.stretched(&terms, envelope.leg, self.bits(Purpose::Delay, envelope), from, to)
+        let delay = self.map.sample(terms.hops, envelope.leg, bits(self.draws, Purpose::Delay, envelope));
+        self.faults.strain(from, to).stretch(delay)
     }
 
     /// Counts a message whose fate the caller has set, as a script may.
     pub fn charge(&mut self, leg: Leg, bytes: u32, fate: Fate) {
         self.totals.sent(leg, bytes);
         self.totals.ended(leg, fate);
-        if let Fate::Deliver(at) | Fate::Twice(_, at) = fate {
-            self.latest_arrival = self.latest_arrival.max(at);
-        }
+        self.latest_arrival = self.latest_arrival.max(fate.latest_arrival());
     }
 
     /// Whether a message that was sent at `sent_at` and arrives now has met no cut. Ask for each copy, when
@@ -355,4 +345,10 @@ impl Network {
     fn spots(&self, from: Endpoint, to: Endpoint, group: GroupId) -> (u32, u32) {
         (self.map.spot(from, group), self.map.spot(to, group))
     }
+}
+
+/// Fair bits under the message's name.
+#[inline]
+fn bits(draws: Keyed, purpose: Purpose, envelope: &Envelope) -> u64 {
+    draws.bits(purpose, envelope.op, tag(envelope.leg as u8, envelope.replica, envelope.attempt))
 }

@@ -2,16 +2,16 @@
 //!
 //! Built once, as a petgraph graph. A node is a member of its rack, a rack of its region; regions are
 //! joined by wires that carry delays. A message between regions takes the cheapest chain of wires by mean
-//! delay, so a WAN is a few edges and not a matrix. What comes out for the run is [`Map`]: tables by class of
-//! way, never by pair of nodes. It knows nothing of faults.
+//! delay, so a WAN is a few edges and not a matrix. It knows nothing of faults.
 
-use petgraph::algo::astar;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use petgraph::Direction::Incoming;
 use petgraph::graph::{Graph, NodeIndex};
 use petgraph::visit::EdgeRef;
-use smallvec::SmallVec;
 
-use crate::kernel::dist::{Dist, Sampler};
-use crate::kernel::ids::{Endpoint, GroupId};
+use crate::kernel::dist::Dist;
 
 use super::config::{Config, Delay, EndSet, LinkRule, Site};
 use super::leg::Leg;
@@ -75,9 +75,9 @@ pub struct Topology {
 }
 
 /// Numbers of the general delays in [`Topology::delays`].
-const WITHIN_REGION: usize = 0;
-const WITHIN_RACK: usize = 1;
-const CLIENT: usize = 2;
+pub(super) const WITHIN_REGION: usize = 0;
+pub(super) const WITHIN_RACK: usize = 1;
+pub(super) const CLIENT: usize = 2;
 
 impl Topology {
     /// Draws the map of a configuration and finds the cheapest routes.
@@ -111,7 +111,7 @@ impl Topology {
             }
         }
         let mut topology = Topology { graph, delays, regions, wires, routes: Vec::new() };
-        topology.routes = topology.all_routes(config.between_regions.is_some());
+        topology.find_routes(config.between_regions.is_some());
         topology
     }
 
@@ -132,54 +132,59 @@ impl Topology {
 
     /// Where `between_regions` is given, links are exceptions to it, and a pair that a link joins has exactly that
     /// link's delay: a slow link is not bypassed. Where it is not, links are the map and the cheapest chain counts.
-    fn all_routes(&self, links_are_exceptions: bool) -> Vec<Vec<u32>> {
-        let mut routes = Vec::with_capacity(self.regions * self.regions);
-        let mut costs = vec![None; self.regions * self.regions];
-        for from in 0..self.regions {
-            for to in 0..self.regions {
-                costs[from * self.regions + to] = self.cost(from, to);
-            }
-        }
-        for from in 0..self.regions as u32 {
-            for to in 0..self.regions as u32 {
-                routes.push(if from == to {
+    fn find_routes(&mut self, links_are_exceptions: bool) {
+        let regions = self.regions as u32;
+        let mut routes = vec![Vec::new(); self.regions * self.regions];
+        for to in 0..regions {
+            let costs = self.costs_to(to);
+            for from in 0..regions {
+                routes[(from * regions + to) as usize] = if from == to {
                     vec![from]
                 } else if links_are_exceptions && self.wire(from, to).linked {
                     vec![from, to]
                 } else {
                     self.cheapest(from, to, &costs)
-                });
+                };
             }
         }
-        routes
+        self.routes = routes;
     }
 
-    /// Mean nanoseconds of the cheapest chain, then its number of wires.
-    fn cost(&self, from: usize, to: usize) -> Option<u128> {
-        let goal = NodeIndex::new(to);
-        astar(&self.graph, NodeIndex::new(from), |at| at == goal, |edge| price(edge.weight()), |_| 0)
-            .map(|(cost, _)| cost)
+    /// By region, what the cheapest chain to `goal` costs: mean nanoseconds, then the number of wires. Dijkstra's
+    /// algorithm, against the direction of the wires; petgraph's own answers with a hash map.
+    fn costs_to(&self, goal: u32) -> Vec<Option<u128>> {
+        let mut costs = vec![None; self.regions];
+        let mut reached = BinaryHeap::from([Reverse((0, goal))]);
+        while let Some(Reverse((cost, region))) = reached.pop() {
+            if costs[region as usize].is_some() {
+                continue;
+            }
+            costs[region as usize] = Some(cost);
+            for edge in self.graph.edges_directed(NodeIndex::new(region as usize), Incoming) {
+                if let Way::Wire { mean_ns, .. } = *edge.weight() {
+                    reached.push(Reverse((cost + price(mean_ns), edge.source().index() as u32)));
+                }
+            }
+        }
+        costs
     }
 
     /// The cheapest chain; among equals the one with the fewest wires, then the lowest numbers of regions.
-    /// It is rebuilt from costs, because the search itself promises no order among equals.
     fn cheapest(&self, from: u32, to: u32, costs: &[Option<u128>]) -> Vec<u32> {
-        let cost = |region: u32| costs[region as usize * self.regions + to as usize];
-        let mut route = vec![from];
-        if cost(from).is_none() {
+        let Some(mut cost) = costs[from as usize] else {
             return Vec::new();
-        }
+        };
+        let mut route = vec![from];
         let mut at = from;
         while at != to {
-            let next = self
-                .graph
-                .edges(NodeIndex::new(at as usize))
-                .filter_map(|edge| {
-                    let next = edge.target().index() as u32;
-                    (cost(next)?.checked_add(price(edge.weight())) == cost(at)).then_some(next)
-                })
-                .min();
-            at = next.expect("a region with a finite cost has a wire on a cheapest chain");
+            let wires = self.graph.edges(NodeIndex::new(at as usize));
+            let next = wires.filter_map(|edge| {
+                let Way::Wire { mean_ns, .. } = *edge.weight() else { return None };
+                let next = edge.target().index();
+                let rest = costs[next]?;
+                (rest + price(mean_ns) == cost).then_some((next as u32, rest))
+            });
+            (at, cost) = next.min().expect("a region with a cost has a wire on a cheapest chain");
             route.push(at);
         }
         route
@@ -187,11 +192,8 @@ impl Topology {
 }
 
 /// Means add up first, wires are counted below them.
-fn price(way: &Way) -> u128 {
-    match way {
-        Way::Member => 0,
-        Way::Wire { mean_ns, .. } => u128::from(*mean_ns) << 32 | 1,
-    }
+fn price(mean_ns: u64) -> u128 {
+    u128::from(mean_ns) << 32 | 1
 }
 
 /// The mean over all legs, in nanoseconds. A distribution without a mean counts as the longest delay there is.
@@ -202,7 +204,7 @@ fn mean_ns(delay: &Delay) -> u64 {
 }
 
 fn add_members(config: &Config, graph: &mut Graph<Vertex, Way>) {
-    let mut racks = std::collections::BTreeMap::new();
+    let mut racks = BTreeMap::new();
     for (node, place) in config.nodes.iter().enumerate() {
         let region = NodeIndex::new(place.region as usize);
         let rack = *racks.entry((place.region, place.rack)).or_insert_with(|| {
@@ -267,306 +269,3 @@ fn add(delays: &mut Vec<Delay>, delay: &Delay) -> usize {
     delays.len() - 1
 }
 
-/// A place a message can come from or go to: a node, or a group of clients in one region.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spot {
-    /// 0.. regions: nodes there; then as many: clients there; last: clients nowhere.
-    zone: u32,
-    rack: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct GroupSpots {
-    first: u32,
-    /// How many spots its sessions are dealt over.
-    spread: u32,
-}
-
-/// What holds on a class of ways beside the delay.
-#[derive(Clone, Debug)]
-pub(super) struct Terms {
-    pub loss: f64,
-    pub duplicate: f64,
-    /// Pipes on the way, by number; empty: the sender's own.
-    pub pipes: SmallVec<[u32; 2]>,
-    pub fifo: bool,
-}
-
-/// The numbers of the delays on a way, in order.
-pub(super) type Hops = SmallVec<[u16; 4]>;
-
-/// The map made flat for the run: spots, classes of ways, samplers.
-#[derive(Clone, Debug)]
-pub(super) struct Map {
-    nodes: u32,
-    spots: Vec<Spot>,
-    groups: Vec<GroupSpots>,
-    zones: u32,
-    /// By class: zone × zone, then one for each region's racks.
-    hops: Vec<Hops>,
-    terms: Vec<Terms>,
-    /// By delay and leg, the number of its sampler. Equal distributions share one.
-    legs: Vec<[u16; Leg::COUNT]>,
-    samplers: Vec<Sampler>,
-    /// Bytes per second of each pipe.
-    pub pipes: Vec<f64>,
-}
-
-impl Map {
-    /// # Panics
-    /// If two regions have no way between them; `check` says so first.
-    pub fn new(config: &Config, topology: &Topology) -> Map {
-        let unrouted = topology.unrouted();
-        assert!(unrouted.is_empty(), "every region can be reached from every other: {unrouted:?}");
-        let regions = config.regions;
-        let mut map = Map {
-            nodes: config.nodes.len() as u32,
-            spots: config.nodes.iter().map(|place| Spot { zone: place.region, rack: place.rack }).collect(),
-            groups: Vec::new(),
-            zones: 2 * regions + 1,
-            hops: Vec::new(),
-            terms: Vec::new(),
-            legs: Vec::new(),
-            samplers: Vec::new(),
-            pipes: Vec::new(),
-        };
-        for site in &config.groups {
-            map.add_group(*site, regions);
-        }
-        let mut dists: Vec<&Dist> = Vec::new();
-        for delay in &topology.delays {
-            map.add_delay(delay, &mut dists);
-        }
-        map.add_classes(config, topology);
-        map
-    }
-
-    fn add_group(&mut self, site: Site, regions: u32) {
-        // A client is in no rack: the number is one that no node has in a client's zone.
-        let client = |zone| Spot { zone, rack: u32::MAX };
-        let first = self.spots.len() as u32;
-        let spread = if site == Site::Spread { regions } else { 1 };
-        self.groups.push(GroupSpots { first, spread });
-        match site {
-            Site::Region(region) => self.spots.push(client(regions + region)),
-            Site::Rack(place) => self.spots.push(client(regions + place.region)),
-            Site::Nowhere => self.spots.push(client(2 * regions)),
-            Site::Spread => self.spots.extend((0..regions).map(|region| client(regions + region))),
-        }
-    }
-
-    pub fn add_delay<'a>(&mut self, delay: &'a Delay, dists: &mut Vec<&'a Dist>) -> u16 {
-        let legs = std::array::from_fn(|leg| {
-            let dist = &delay.legs[leg];
-            let known = dists.iter().position(|other| *other == dist);
-            known.unwrap_or_else(|| {
-                dists.push(dist);
-                self.samplers.push(dist.compile());
-                self.samplers.len() - 1
-            }) as u16
-        });
-        self.legs.push(legs);
-        u16::try_from(self.legs.len() - 1).expect("fewer than 65 536 delays are given")
-    }
-
-    fn add_classes(&mut self, config: &Config, topology: &Topology) {
-        let regions = config.regions;
-        // One pipe for each direction of each wire with a bandwidth.
-        let mut pipes = vec![None; (regions * regions) as usize];
-        for from in 0..regions {
-            for to in 0..regions {
-                if let Some(bandwidth) = topology.wire(from, to).bandwidth {
-                    pipes[(from * regions + to) as usize] = Some(self.pipes.len() as u32);
-                    self.pipes.push(bandwidth);
-                }
-            }
-        }
-        let pipe = |from: u32, to: u32| pipes[(from * regions + to) as usize];
-        for from in 0..self.zones {
-            for to in 0..self.zones {
-                let (hops, terms) = way(config, topology, &pipe, from, to);
-                self.hops.push(hops);
-                self.terms.push(terms);
-            }
-        }
-        for region in 0..regions {
-            let (mut hops, terms) = way(config, topology, &pipe, region, region);
-            if !topology.wire(region, region).linked {
-                hops = Hops::from_slice(&[WITHIN_RACK as u16]);
-            }
-            self.hops.push(hops);
-            self.terms.push(terms);
-        }
-    }
-
-    /// The spot of an end of a message; `group` is the client end's.
-    #[inline]
-    pub fn spot(&self, end: Endpoint, group: GroupId) -> u32 {
-        match (end.as_node(), end.as_client()) {
-            (Some(node), _) => {
-                debug_assert!(node.0 < self.nodes, "a message has an end that is a node of the network");
-                node.0
-            }
-            (_, Some(session)) => {
-                let group = self.groups[group.index()];
-                if group.spread == 1 { group.first } else { group.first + session.0 % group.spread }
-            }
-            (None, None) => unreachable!("an end is a node or a client"),
-        }
-    }
-
-    /// The region of a spot, unless it is nowhere.
-    pub fn region(&self, spot: u32) -> Option<u32> {
-        let regions = (self.zones - 1) / 2;
-        let zone = self.spots[spot as usize].zone;
-        (zone < 2 * regions).then_some(zone % regions)
-    }
-
-    /// The class of the way from one spot to another.
-    #[inline]
-    pub fn class(&self, from: u32, to: u32) -> usize {
-        let (from, to) = (self.spots[from as usize], self.spots[to as usize]);
-        if from.zone == to.zone && from.rack == to.rack {
-            (self.zones * self.zones + from.zone) as usize
-        } else {
-            (from.zone * self.zones + to.zone) as usize
-        }
-    }
-
-    #[inline]
-    pub fn hops(&self, class: usize) -> &[u16] {
-        &self.hops[class]
-    }
-
-    pub fn terms(&self, class: usize) -> &Terms {
-        &self.terms[class]
-    }
-
-    /// Whether every way has these terms: no loss, no duplicates, no pipes, no order kept.
-    pub fn is_plain(&self) -> bool {
-        self.terms.iter().all(|terms| {
-            terms.loss == 0.0 && terms.duplicate == 0.0 && terms.pipes.is_empty() && !terms.fifo
-        })
-    }
-
-    /// Nanoseconds over these delays. The first takes `bits`, each further one bits derived from them.
-    #[inline]
-    pub fn sample(&self, hops: &[u16], leg: Leg, bits: u64) -> u64 {
-        let one = |hop: u16, bits| self.samplers[self.legs[hop as usize][leg.index()] as usize].sample(bits);
-        let Some((&first, rest)) = hops.split_first() else {
-            unreachable!("a message goes between two nodes, or a client and a node");
-        };
-        let mut total = one(first, bits);
-        for (number, &hop) in rest.iter().enumerate() {
-            total = total.saturating_add(one(hop, derive(bits, number as u64 + 1)));
-        }
-        total
-    }
-
-    /// The spots of a set of ends.
-    pub fn spots(&self, ends: &EndSet) -> Spots {
-        let mut spots = Spots(vec![0; self.spots.len().div_ceil(64)]);
-        for node in &ends.nodes {
-            assert!(node.0 < self.nodes, "a fault or link names nodes of the network");
-            spots.add(node.0);
-        }
-        for group in &ends.groups {
-            let group = self.groups[group.index()];
-            (group.first..group.first + group.spread).for_each(|spot| spots.add(spot));
-        }
-        if !ends.regions.is_empty() {
-            for spot in 0..self.spots.len() as u32 {
-                if self.region(spot).is_some_and(|region| ends.regions.contains(&region)) {
-                    spots.add(spot);
-                }
-            }
-        }
-        spots
-    }
-
-    pub fn spot_count(&self) -> usize {
-        self.spots.len()
-    }
-}
-
-/// Further fair bits from the bits of one draw: the finaliser of splitmix64 (Steele, Lea and Flood 2014).
-pub(super) fn derive(bits: u64, number: u64) -> u64 {
-    let mut z = bits.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A set of spots, one bit each.
-#[derive(Clone, Debug)]
-pub(super) struct Spots(Vec<u64>);
-
-impl Spots {
-    fn add(&mut self, spot: u32) {
-        self.0[spot as usize / 64] |= 1 << (spot % 64);
-    }
-
-    #[inline]
-    pub fn has(&self, spot: u32) -> bool {
-        self.0[spot as usize / 64] >> (spot % 64) & 1 == 1
-    }
-}
-
-/// Hops and terms of the way from a zone to another.
-fn way(
-    config: &Config,
-    topology: &Topology,
-    pipe: &impl Fn(u32, u32) -> Option<u32>,
-    from: u32,
-    to: u32,
-) -> (Hops, Terms) {
-    let regions = config.regions;
-    let general = Terms {
-        loss: config.loss,
-        duplicate: config.duplicate,
-        pipes: SmallVec::new(),
-        fifo: config.fifo,
-    };
-    let (nowhere, client) = (2 * regions, regions..2 * regions + 1);
-    let clients = u32::from(client.contains(&from)) + u32::from(client.contains(&to));
-    if clients == 2 {
-        // Two clients never talk to each other.
-        return (Hops::new(), general);
-    }
-    if from == nowhere || to == nowhere {
-        return (Hops::from_slice(&[CLIENT as u16]), general);
-    }
-    let (from, to) = (from % regions, to % regions);
-    let mut hops = Hops::new();
-    if clients == 1 {
-        hops.push(CLIENT as u16);
-    } else if from == to {
-        hops.push(topology.wire(from, to).delay.unwrap_or(WITHIN_REGION) as u16);
-    }
-    let route = topology.route(from, to);
-    let mut taken: SmallVec<[(u32, u32); 4]> = route.windows(2).map(|pair| (pair[0], pair[1])).collect();
-    for &(from, to) in &taken {
-        hops.push(topology.wire(from, to).delay.expect("a route leads over wires") as u16);
-    }
-    // What a link says of this very pair holds also where the route is another or no wire is needed.
-    let direct = topology.wire(from, to);
-    if taken.is_empty() {
-        taken.push((from, to));
-    }
-    let on_the_way = |term: fn(&Wire) -> Option<f64>| {
-        // Wires lose independently of each other.
-        let given = taken.iter().filter_map(|&(from, to)| term(topology.wire(from, to)));
-        let passed = given.fold(None, |passed: Option<f64>, chance| Some(passed.unwrap_or(1.0) * (1.0 - chance)));
-        term(direct).or(if taken.len() == 1 { None } else { passed.map(|passed| 1.0 - passed) })
-    };
-    let terms = Terms {
-        loss: on_the_way(|wire| wire.loss).unwrap_or(general.loss),
-        duplicate: on_the_way(|wire| wire.duplicate).unwrap_or(general.duplicate),
-        pipes: taken.iter().filter_map(|&(from, to)| pipe(from, to)).collect(),
-        fifo: direct
-            .fifo
-            .or_else(|| taken.iter().filter_map(|&(from, to)| topology.wire(from, to).fifo).reduce(|a, b| a && b))
-            .unwrap_or(general.fifo),
-    };
-    (hops, terms)
-}

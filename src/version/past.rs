@@ -5,6 +5,7 @@
 
 use super::vector_clock::{Clock, Dot, Entry};
 use super::{Scheme, Version};
+use crate::kernel::ids::ActorId;
 
 /// A set of events: all up to the counters of a clock, and some beyond.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -39,7 +40,7 @@ impl Past {
     }
 
     /// The greatest counter seen of an actor, beyond gaps too.
-    pub fn greatest(&self, actor: crate::kernel::ids::ActorId) -> u32 {
+    pub fn greatest(&self, actor: ActorId) -> u32 {
         let beyond = self.scattered.iter().filter(|dot| dot.actor == actor).map(|dot| dot.counter).max();
         beyond.unwrap_or(0).max(self.clock.get(actor))
     }
@@ -48,6 +49,11 @@ impl Past {
     pub fn see(&mut self, version: &Version, scheme: Scheme) {
         self.clock.merge(version.clock());
         if let Scheme::Dotted = scheme {
+            let Dot { actor, counter } = version.dot();
+            if self.scattered.is_empty() && version.scattered().is_empty() && counter == self.clock.get(actor) + 1 {
+                self.clock.set(Entry { actor, counter, at_ms: 0 });
+                return;
+            }
             self.scattered.extend_from_slice(version.scattered());
             self.scattered.push(version.dot());
             self.close_gaps();

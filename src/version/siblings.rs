@@ -64,7 +64,7 @@ pub(crate) fn effect(held: &Version, incoming: &Version, scheme: Scheme, whole: 
         Order::Concurrent => {
             let truncated = whole == Whole::Write && !incoming.evicted().is_empty();
             let covered = truncated
-                && !incoming.kept().contains(&held.dot())
+                && !incoming.keeps(held)
                 && incoming.whole_clock_covers(held.clock());
             if covered { Effect::Replaces } else { Effect::Joins }
         }
@@ -187,6 +187,15 @@ impl std::fmt::Debug for Siblings {
     }
 }
 
+/// Equal if they hold the same writes.
+impl PartialEq for Siblings {
+    fn eq(&self, other: &Siblings) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Siblings {}
+
 impl From<&[Version]> for Siblings {
     /// Versions of which none replaces another, in any order.
     fn from(versions: &[Version]) -> Siblings {
@@ -203,9 +212,7 @@ pub fn reconcile<'a>(scheme: Scheme, replies: impl IntoIterator<Item = &'a [Vers
     let mut replies = replies.into_iter();
     let mut all = Siblings::from(replies.next().unwrap_or(&[]));
     for reply in replies {
-        if let ([mine], [theirs]) = (&all[..], reply)
-            && mine.same(theirs)
-        {
+        if all.len() == reply.len() && all.iter().zip(reply).all(|(mine, theirs)| mine.same(theirs)) {
             continue;
         }
         for version in reply {

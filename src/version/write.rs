@@ -34,13 +34,14 @@ pub fn newest_stamp(local: &[Version], context: &[Version]) -> u64 {
 /// Makes the version of a write. `local` is what the coordinator stores under the key, `context` what the
 /// client had seen when it wrote; empty for a blind write.
 ///
-/// An entry of the coordinator that truncation once dropped may be counted from 1 again. This makes false
-/// siblings, as truncation does anyway, but never replaces a version unseen.
+/// Where truncation may have dropped the coordinator's own entry, it goes on from its clock's milliseconds
+/// instead of from 1: a counter issued twice would make a new write look like an old one and lose it.
 pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write: Write) -> Version {
     let Write { actor, now_ms, stamp, value, size, write } = write;
     let mut evicted = SmallVec::new();
     let mut scattered: Box<[Dot]> = Box::default();
     let mut kept: Box<[Dot]> = Box::default();
+    let mut truncated = false;
     let clock;
     let dot;
     match scheme {
@@ -62,6 +63,10 @@ pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write:
                     new.merge(&stored);
                 }
             }
+            truncated = local.iter().chain(context).any(|version| version.0.truncated);
+            if truncated && new.get(actor) == 0 {
+                new.raise(Entry { actor, counter: now_ms, at_ms: now_ms });
+            }
             dot = new.increment(actor, now_ms);
             if let Some(max_entries) = max_entries {
                 evicted = new.truncate(max_entries, actor);
@@ -81,7 +86,8 @@ pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write:
             clock = Clock::new();
         }
     }
-    Version::new(scheme, Parts { clock, dot, evicted, scattered, kept, stamp, value, size, write })
+    let parts = Parts { clock, dot, evicted, scattered, kept, stamp, value, size, write };
+    Version::with_lineage(scheme, parts, truncated)
 }
 
 fn next_counter(counter: u32) -> u32 {

@@ -5,6 +5,8 @@
 //! three schemes: vector clocks, dotted version vectors and last write wins. This module knows nothing of
 //! nodes, messages, keys or quorums.
 
+#[cfg(test)]
+mod laws;
 pub mod past;
 pub mod repair;
 pub mod siblings;

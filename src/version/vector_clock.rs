@@ -455,6 +455,7 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
         #[test]
         fn laws_hold_for_large_clocks_with_times(
             a in proptest::collection::vec((0u32..6, 0u32..4, 0u32..4), 0..8),

@@ -80,7 +80,8 @@ impl World {
         seen.insert(id);
         let write = Write {
             actor: ActorId(at as u32),
-            now_ms: number * 10,
+            // The nodes' clocks differ, so that a writer's entry may be the oldest.
+            now_ms: number * 10 + at as u32 * 1_000,
             stamp: u64::from(number),
             value: Value::Blob(id.0),
             size: 1,

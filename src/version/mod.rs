@@ -10,6 +10,8 @@ mod laws;
 pub mod past;
 pub mod repair;
 pub mod siblings;
+#[cfg(test)]
+mod stories;
 pub mod value;
 pub mod vector_clock;
 pub mod write;

@@ -18,6 +18,7 @@ enum Repr {
     None,
     One(Version),
     /// Two or more.
+    #[expect(clippy::box_collection, reason = "a boxed slice would make every handle 24 bytes for this rare case")]
     Many(Box<Vec<Version>>),
 }
 
@@ -239,6 +240,8 @@ fn sorted(mut versions: Vec<Version>) -> Vec<Version> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::kernel::ids::ActorId;
     use crate::version::{NextCounter, Value, Write, WriteId, coordinate};
@@ -257,8 +260,8 @@ mod tests {
     fn a_descendant_replaces_and_a_stranger_joins() {
         for scheme in SCHEMES {
             let v1 = write(scheme, 1, &[], 1);
-            let v2 = write(scheme, 2, &[v1.clone()], 2);
-            let v3 = write(scheme, 3, &[v1.clone()], 3);
+            let v2 = write(scheme, 2, from_ref(&v1), 2);
+            let v3 = write(scheme, 3, from_ref(&v1), 3);
             let mut held = Siblings::new();
             assert_eq!(held.apply(&v1, scheme, Whole::Write), Applied::Stored { dropped: 0 });
             assert_eq!(held.apply(&v1, scheme, Whole::Write), Applied::AlreadyThere);
@@ -281,9 +284,9 @@ mod tests {
         let [a, b, c] = [1, 2, 3];
         let v0 = write(VECTOR, a, &[], 1);
         let v1 = write(VECTOR, a, &[v0], 2);
-        let v2 = write(VECTOR, b, &[v1.clone()], 3);
-        let v3 = write(VECTOR, c, &[v1.clone()], 4);
-        let read = reconcile(VECTOR, [&[v1][..], &[v2.clone()], &[v3.clone()]]);
+        let v2 = write(VECTOR, b, from_ref(&v1), 3);
+        let v3 = write(VECTOR, c, from_ref(&v1), 4);
+        let read = reconcile(VECTOR, [from_ref(&v1), from_ref(&v2), from_ref(&v3)]);
         assert_eq!(read[..], [v2, v3], "the two conflict and replace the first");
         assert_eq!(read.context(VECTOR).clock().to_string(), "[1:2, 2:1, 3:1]");
     }
@@ -292,8 +295,8 @@ mod tests {
     fn siblings_lie_in_one_order_however_they_came() {
         for scheme in [VECTOR, Scheme::Dotted] {
             let versions = [1, 2, 3].map(|actor| write(scheme, actor, &[], u64::from(actor)));
-            let forward = reconcile(scheme, versions.iter().map(std::slice::from_ref));
-            let backward = reconcile(scheme, versions.iter().rev().map(std::slice::from_ref));
+            let forward = reconcile(scheme, versions.iter().map(from_ref));
+            let backward = reconcile(scheme, versions.iter().rev().map(from_ref));
             assert_eq!(forward[..], backward[..]);
             assert!(forward.same(&backward) && forward.hash() == backward.hash());
             assert_eq!(reconcile(scheme, [&forward[..], &forward[..1]]), forward);
@@ -304,7 +307,7 @@ mod tests {
     fn last_write_wins_keeps_one_version_of_every_set() {
         let scheme = Scheme::LastWriteWins;
         let versions = [(1, 5), (2, 7), (3, 7), (1, 6)].map(|(actor, stamp)| write(scheme, actor, &[], stamp));
-        let held = reconcile(scheme, versions.iter().map(std::slice::from_ref));
+        let held = reconcile(scheme, versions.iter().map(from_ref));
         assert_eq!(held[..], [versions[2].clone()], "of one stamp the greater actor wins");
     }
 

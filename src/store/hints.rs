@@ -177,6 +177,8 @@ fn span_of(owner: NodeId, first: KeyId, last: KeyId) -> std::ops::RangeInclusive
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::kernel::ids::ActorId;
     use crate::version::{Value, Write, WriteId, coordinate};
@@ -213,8 +215,8 @@ mod tests {
     fn a_newer_version_replaces_the_hint_that_it_covers_and_a_sibling_joins() {
         let mut hints = Hints::new(Some(2));
         let v1 = write(1, &[], 1);
-        let v2 = write(2, &[v1.clone()], 2);
-        let v3 = write(3, &[v1.clone()], 3);
+        let v2 = write(2, from_ref(&v1), 2);
+        let v3 = write(3, from_ref(&v1), 3);
         hints.add(A, KeyId(5), &v1, DOTTED, at(1));
         let old = hints.batch(A, None, 1)[0].0;
         assert_eq!(hints.add(A, KeyId(5), &v2, DOTTED, at(2)), Added::Stored { replaced: 1 });

@@ -161,6 +161,11 @@ impl Version {
         &self.0.value
     }
 
+    /// Whether the write deleted the key.
+    pub fn is_tombstone(&self) -> bool {
+        self.0.value == Value::Tombstone
+    }
+
     /// Size of the value in bytes.
     pub fn size(&self) -> u32 {
         self.0.size

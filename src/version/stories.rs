@@ -231,6 +231,21 @@ fn a_read_of_everything_ends_the_pile_of_siblings() {
 }
 
 #[test]
+fn siblings_kept_at_one_replica_are_kept_at_all() {
+    let scheme = vector(NextCounter::Merged, None);
+    let mut a = Replica::new(scheme, 1);
+    a.put(&[], 1);
+    a.put(&[], 2);
+    let third = a.put(&[], 3);
+    // The other replica missed the first two and knows of them only through the third.
+    let mut b = Replica { held: Siblings::one(third), ..Replica::new(scheme, 2) };
+    let fourth = b.put(&[], 4);
+    assert_eq!(fourth.kept().len(), 3);
+    let all = reconcile(scheme, [&b.held[..], &a.held[..]]);
+    assert_eq!(all.iter().map(|version| version.write().0).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
+#[test]
 fn a_context_with_a_gap_replaces_only_what_was_seen() {
     let mut a = Replica::new(DOTTED, 1);
     let v1 = a.put(&[], 1);

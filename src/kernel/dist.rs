@@ -101,7 +101,8 @@ impl Dist {
     /// Says what is wrong with the parameters, if anything is: which one and what it must be.
     pub fn check(&self) -> Result<(), String> {
         let positive = |name: &str, value: f64| {
-            if value > 0.0 && value.is_finite() { Ok(()) } else { Err(format!("{name} is {value}, not a number above 0")) }
+            let is_right = value > 0.0 && value.is_finite();
+            if is_right { Ok(()) } else { Err(format!("{name} is {value}, not a number above 0")) }
         };
         match self {
             Dist::Constant(_) => Ok(()),
@@ -192,7 +193,11 @@ impl Dist {
             Dist::Exponential { mean } => mean * minus_ln(p, q),
             Dist::Normal { mean, sd } => {
                 let (above, below) = (math::normal_cdf(mean / sd), math::normal_cdf(-mean / sd));
-                let z = if p < 0.5 { math::normal_quantile(below + p * above) } else { -math::normal_quantile(q * above) };
+                let z = if p < 0.5 {
+                    math::normal_quantile(below + p * above)
+                } else {
+                    -math::normal_quantile(q * above)
+                };
                 (mean + sd * z).max(0.0)
             }
             Dist::Lognormal { median, sigma } => {

@@ -287,7 +287,8 @@ mod tests {
         assert_eq!(first, [94, 538, 791, 279, 274, 850, 584, 2]);
         let op = OpId::of_session(SessionId(3), 9).0;
         let luck = Keyed::new(42);
-        let first: Vec<String> = (0..4).map(|replica| format!("{:016x}", luck.bits(Purpose::Delay, op, tag(1, replica, 0)))).collect();
+        let draw = |replica| luck.bits(Purpose::Delay, op, tag(1, replica, 0));
+        let first: Vec<String> = (0..4).map(|replica| format!("{:016x}", draw(replica))).collect();
         assert_eq!(first, ["d88183d82d330e8e", "55484b5e42bd6e18", "7c9a9d88d13d0e2b", "1b294dd7d095f0d0"]);
         assert_eq!(luck.bits(Purpose::Loss, op, tag(255, u32::MAX, u16::MAX)), 0x8f11_a4fe_e4c5_f421);
         assert_eq!(Keyed::new(u64::MAX).bits(Purpose::DiskError, u64::MAX, 0), 0xa726_b32d_8b7e_dba0);

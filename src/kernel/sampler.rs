@@ -88,9 +88,7 @@ impl Sampler {
                 let part = &parts[index.expect("the parts of a mixture cover all bits")];
                 part.sampler.sample(part.stretch(bits))
             }
-            Inner::Uniform { min, count_less_1 } => {
-                (*min + below_or_at(bits, *count_less_1)).min(VALUE_MAX)
-            }
+            Inner::Uniform { min, count_less_1 } => (*min + below_or_at(bits, *count_less_1)).min(VALUE_MAX),
             Inner::Points(points) => whole(interpolate(points, position(bits).0)),
             Inner::Pick(values) => values[below_or_at(bits, values.len() as u64 - 1) as usize],
         }
@@ -198,12 +196,18 @@ fn simple(dist: &Dist) -> Dist {
     match dist {
         Dist::Mixture(parts) => Dist::Mixture(parts.iter().map(|(weight, part)| (*weight, simple(part))).collect()),
         Dist::Scaled { by: 0.0, .. } => Dist::Constant(0),
-        Dist::Shifted { by, of } => carried(simple(of), |value| value.saturating_add(*by), &|value| value + *by as f64, &|of| {
-            Dist::Shifted { by: *by, of: Box::new(of) }
-        }),
-        Dist::Scaled { by, of } => carried(simple(of), |value| whole(value as f64 * by), &|value| value * by, &|of| {
-            Dist::Scaled { by: *by, of: Box::new(of) }
-        }),
+        Dist::Shifted { by, of } => carried(
+            simple(of),
+            |value| value.saturating_add(*by),
+            &|value| value + *by as f64,
+            &|of| Dist::Shifted { by: *by, of: Box::new(of) },
+        ),
+        Dist::Scaled { by, of } => carried(
+            simple(of),
+            |value| whole(value as f64 * by),
+            &|value| value * by,
+            &|of| Dist::Scaled { by: *by, of: Box::new(of) },
+        ),
         _ => dist.clone(),
     }
 }
@@ -419,7 +423,8 @@ mod tests {
     #[test]
     fn every_part_of_a_mixture_gets_the_whole_of_its_range() {
         let part = |min| Dist::Uniform { min, max: min + 999 };
-        let sampler = Dist::Mixture(vec![(0.7, part(0)), (0.0, part(5_000)), (0.299, part(1_000)), (0.001, part(2_000))]).compile();
+        let weights = [(0.7, part(0)), (0.0, part(5_000)), (0.299, part(1_000)), (0.001, part(2_000))];
+        let sampler = Dist::Mixture(weights.to_vec()).compile();
         let Inner::Mixture(parts) = &sampler.0 else { panic!("three parts make a mixture") };
         assert_eq!(parts.len(), 3, "a weight of 0 is never drawn");
         for part in parts.iter() {
@@ -437,13 +442,15 @@ mod tests {
     #[test]
     fn constants_are_known_as_such_and_large_values_are_cut() {
         assert_eq!(Dist::Constant(5).compile().constant(), Some(5));
-        assert!(Dist::Scaled { by: 0.0, of: Box::new(Dist::Exponential { mean: 1.0 }) }.compile().is_zero());
+        let nothing = Dist::Scaled { by: 0.0, of: Box::new(Dist::Exponential { mean: 1.0 }) };
+        assert!(nothing.compile().is_zero());
         let moved = Dist::Scaled { by: 2.0, of: Box::new(Dist::Shifted { by: 5, of: Box::new(Dist::Constant(1)) }) };
         assert_eq!(moved.compile().constant(), Some(12));
         assert_eq!(Dist::Exponential { mean: 1.0 }.compile().constant(), None);
         assert_eq!(Dist::Pareto { scale: 1e9, shape: 0.1 }.compile().sample(u64::MAX), VALUE_MAX);
         assert_eq!(Dist::Uniform { min: 0, max: u64::MAX }.compile().sample(u64::MAX), VALUE_MAX);
-        assert_eq!(Dist::Shifted { by: u64::MAX, of: Box::new(Dist::Constant(1)) }.compile().constant(), Some(VALUE_MAX));
+        let far = Dist::Shifted { by: u64::MAX, of: Box::new(Dist::Constant(1)) };
+        assert_eq!(far.compile().constant(), Some(VALUE_MAX));
     }
 
     /// Every delay of every run rests on these: a change here changes all results.

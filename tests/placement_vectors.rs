@@ -330,3 +330,21 @@ fn a_key_can_be_laid_into_the_first_range_of_a_node() {
         }
     }
 }
+#[test]
+fn equal_partitions_move_no_copies_but_those_of_the_node_that_comes_or_goes() {
+    let (mut lists, mut more_than_one) = (0, 0);
+    for seed in 0..20 {
+        let equal = RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
+        let (layout, old, new) = join_of_an_eleventh(equal, seed);
+        assert!(movement(&old, &new, 3).iter().all(|m| m.gainers[..] == [NodeId(10)]), "seed {seed}: the new node alone gains");
+        let share = shares_any(&layout, &new, 3)[10];
+        assert!((share - 3.0 / 11.0).abs() < 0.005, "seed {seed}: the new node holds its fair share, not {share}");
+        let left = layout.after_leave(&new, NodeId(3));
+        for m in movement(&new, &left, 3) {
+            assert!(m.losers[..] == [NodeId(3)], "seed {seed}: only lists with the leaving node change");
+            lists += 1;
+            more_than_one += u32::from(m.gainers.len() > 1);
+        }
+    }
+    assert!(more_than_one * 500 < lists, "{more_than_one} of {lists} lists gain more than the one copy lost");
+}

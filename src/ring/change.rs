@@ -9,11 +9,14 @@ use crate::kernel::ids::NodeId;
 use crate::kernel::rng::{Purpose, Stream};
 
 use super::layout::{Assignment, Layout, RingKind};
+use super::movement::Owners;
 use super::place::Ring;
 
 /// The stream of the whole ring and those of steals lie beyond those of the nodes' tokens.
 const WHOLE_RING: u64 = 1 << 33;
 const STEALS: u64 = 1 << 32;
+/// How many choices are weighed for each partition that changes hands.
+const CANDIDATES: usize = 32;
 
 impl Layout {
     /// The ring after a node joins.
@@ -41,12 +44,16 @@ impl Layout {
         self.ring(members, ring.seat.clone(), owners)
     }
 
-    /// The ring after `new` has taken over exactly the tokens or partitions of `old`.
+    /// The ring after `new` has taken over exactly the tokens or partitions of `old`. If only one of
+    /// the two holds data there is nothing to take over: `new` joins and `old` leaves.
     ///
     /// # Panics
     /// If `old` is no member or `new` is one.
     pub fn after_replace(&self, ring: &Ring, old: NodeId, new: NodeId) -> Ring {
         assert!(ring.is_member(old) && !ring.is_member(new), "a new node replaces a member");
+        if self.holds_data(old) != self.holds_data(new) {
+            return self.after_leave(&self.after_join(ring, new), old);
+        }
         let substitute = |list: &[NodeId]| list.iter().map(|&node| if node == old { new } else { node }).collect::<Vec<_>>();
         let mut members = substitute(&ring.members);
         members.sort_unstable();
@@ -61,59 +68,91 @@ impl Layout {
     }
 
     fn steal(&self, ring: &Ring, members: &[NodeId], node: NodeId) -> Vec<NodeId> {
-        let mut owners = ring.owners.clone();
         let mut stream = Stream::new(self.config.seed, Purpose::Placement, STEALS | u64::from(node.0));
-        let fair = self.fair_parts(members, owners.len());
-        let mut held = partitions_of(&owners, fair.len());
-        // Each donor gives its partitions in a random order.
-        for list in &mut held {
-            stream.shuffle(list);
-        }
-        let mut stolen = 0.0;
+        let fair = self.fair_parts(members, ring.owners.len());
+        let mut held = partitions_of(&ring.owners, fair.len());
+        let mut left: Vec<u32> = held.iter().map(|list| list.len() as u32).collect();
+        // First how many each donor gives, always one of those with most above their fair part.
+        let mut givers = Vec::new();
         loop {
-            let excess = |n: NodeId| held[n.index()].len() as f64 - fair[n.index()];
-            let others = || members.iter().copied().filter(|&n| n != node && !held[n.index()].is_empty());
+            let excess = |n: NodeId| f64::from(left[n.index()]) - fair[n.index()];
+            // Nobody gives its last partition, and nobody joins for nothing if it can be helped.
+            let others = || members.iter().copied().filter(|&n| n != node && left[n.index()] > 1);
             let Some(most) = others().map(excess).max_by(f64::total_cmp) else { break };
-            let wanted = fair[node.index()];
+            let (stolen, wanted) = (givers.len() as f64, fair[node.index()].max(1.0));
             if stolen + 1.0 > wanted && (most < 1.0 || stolen >= wanted) {
                 break;
             }
-            let donors: Vec<NodeId> = others().filter(|&n| excess(n) == most).collect();
-            let donor = donors[stream.below(donors.len() as u64) as usize];
-            let list = &mut held[donor.index()];
-            let choice = list.iter().position(|&p| !self.near(&owners, p, node)).unwrap_or(0);
-            owners[list.remove(choice) as usize] = node;
-            stolen += 1.0;
+            let giver = one_of(&mut stream, others().filter(|&n| excess(n) == most));
+            left[giver.index()] -= 1;
+            givers.push(giver);
         }
-        owners
+        // Then which: what moves no copies between old members, and gives the new one its fair share
+        // of the lists, no more.
+        for list in &mut held {
+            stream.shuffle(list);
+        }
+        let lists_per_partition = self.copies() as f64 * fair[node.index()] / givers.len().max(1) as f64;
+        let mut trial = Trial::new(&ring.owners, self.copies());
+        let mut lists = 0.0;
+        for (i, giver) in givers.iter().enumerate() {
+            let due = (i + 1) as f64 * lists_per_partition;
+            let offered = &mut held[giver.index()];
+            let rank = |&at: &usize| {
+                let effect = trial.effect(offered[at], node, None);
+                (effect.strangers, (lists + effect.lists - due).abs())
+            };
+            let ranked = (0..offered.len().min(CANDIDATES)).map(|at| (rank(&at), at));
+            let (_, best) = ranked.min_by(|(a, _), (b, _)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).expect("a giver has a partition left");
+            let partition = offered.swap_remove(best);
+            lists += trial.effect(partition, node, None).lists;
+            trial.owners[partition as usize] = node;
+        }
+        trial.owners
     }
 
     fn give_back(&self, ring: &Ring, members: &[NodeId], node: NodeId) -> Vec<NodeId> {
-        let mut owners = ring.owners.clone();
         let mut stream = Stream::new(self.config.seed, Purpose::Placement, STEALS | u64::from(node.0));
-        let fair = self.fair_parts(members, owners.len());
-        let held = partitions_of(&owners, fair.len());
-        let mut counts: Vec<f64> = held.iter().map(|list| list.len() as f64).collect();
-        for &partition in &held[node.index()] {
-            let excess = |n: NodeId| counts[n.index()] - fair[n.index()];
+        let fair = self.fair_parts(members, ring.owners.len());
+        let held = partitions_of(&ring.owners, fair.len());
+        let mut counts: Vec<u32> = held.iter().map(|list| list.len() as u32).collect();
+        // First how many each heir gets, always one of those with least of their fair part.
+        let mut heirs = Vec::new();
+        for _ in &held[node.index()] {
+            let excess = |n: NodeId| f64::from(counts[n.index()]) - fair[n.index()];
             let others = || members.iter().copied().filter(|&n| self.holds_data(n));
             let least = others().map(excess).min_by(f64::total_cmp).expect("a member that holds data remains");
-            let equal: Vec<NodeId> = others().filter(|&n| excess(n) == least).collect();
-            let apart: Vec<NodeId> = equal.iter().copied().filter(|&n| !self.near(&owners, partition, n)).collect();
-            let heirs = if apart.is_empty() { equal } else { apart };
-            let heir = heirs[stream.below(heirs.len() as u64) as usize];
-            owners[partition as usize] = heir;
-            counts[heir.index()] += 1.0;
+            let heir = one_of(&mut stream, others().filter(|&n| excess(n) == least));
+            counts[heir.index()] += 1;
+            heirs.push(heir);
         }
-        owners
+        // Then which: where the one lost copy is made anew and no other.
+        stream.shuffle(&mut heirs);
+        let mut trial = Trial::new(&ring.owners, self.copies());
+        for &partition in &held[node.index()] {
+            let rank = |at: usize| trial.effect(partition, heirs[at], Some(node)).strangers;
+            let best = (0..heirs.len().min(CANDIDATES)).min_by_key(|&at| rank(at)).expect("as many heirs as partitions");
+            trial.owners[partition as usize] = heirs.swap_remove(best);
+        }
+        // The last few had little choice: let them change places with others where that is better.
+        for &partition in &held[node.index()] {
+            for &other in &held[node.index()] {
+                let strangers = trial.strangers_at(partition, node);
+                if strangers == 0 {
+                    break;
+                }
+                let together = strangers + trial.strangers_at(other, node);
+                trial.owners.swap(partition as usize, other as usize);
+                if trial.strangers_at(partition, node) + trial.strangers_at(other, node) >= together {
+                    trial.owners.swap(partition as usize, other as usize);
+                }
+            }
+        }
+        trial.owners
     }
 
-    /// Whether a node owns a partition fewer than N steps from this one. Neighbours with one owner
-    /// make the walk step over it, which moves more than the one copy.
-    fn near(&self, owners: &[NodeId], partition: u32, node: NodeId) -> bool {
-        let reach = (self.config.replicas as usize).saturating_sub(1).min(owners.len() / 2);
-        let at = partition as usize + owners.len();
-        (at - reach..=at + reach).any(|p| owners[p % owners.len()] == node)
+    fn copies(&self) -> usize {
+        self.config.replicas as usize
     }
 
     /// By node, the exact fair part of the partitions; 0 for those that get none.
@@ -127,17 +166,103 @@ impl Layout {
     }
 }
 
+fn one_of(stream: &mut Stream, nodes: impl Iterator<Item = NodeId>) -> NodeId {
+    let nodes: Vec<NodeId> = nodes.collect();
+    nodes[stream.below(nodes.len() as u64) as usize]
+}
+
+/// Partitions changing hands one by one. Lists are walked without regard to racks.
+struct Trial<'a> {
+    before: &'a [NodeId],
+    owners: Vec<NodeId>,
+    copies: usize,
+}
+
+/// What a partition's new owner would mean for the lists whose walk comes by.
+struct Effect {
+    /// Nodes that would come into lists in which they were not before, beyond the one that should.
+    strangers: usize,
+    /// In how many more lists the new owner would be.
+    lists: f64,
+}
+
+impl<'a> Trial<'a> {
+    fn new(before: &'a [NodeId], copies: usize) -> Trial<'a> {
+        Trial { before, owners: before.to_vec(), copies }
+    }
+
+    /// The effect of giving `partition` to `node`. While a node is `leaving`, walks pass over it and
+    /// any one node may come in; else only `node` may.
+    fn effect(&self, partition: u32, node: NodeId, leaving: Option<NodeId>) -> Effect {
+        let count = self.owners.len();
+        let at = partition as usize;
+        let (mut strangers, mut lists) = (0, 0.0);
+        for back in 0..count {
+            let start = (at + count - back) % count;
+            let (now, seen) = self.list(start, |p| self.owners[p], leaving);
+            // Walks from further back end even earlier. A hole left by the leaving node was walked past.
+            if seen <= back {
+                break;
+            }
+            let (then, _) = self.list(start, |p| if p == at { node } else { self.owners[p] }, leaving);
+            let (before, _) = self.list(start, |p| self.before[p], None);
+            let new = then.iter().filter(|n| !before.contains(n));
+            strangers += match leaving {
+                Some(_) => new.count().saturating_sub(1),
+                None => new.filter(|&&n| n != node).count(),
+            };
+            lists += f64::from(u8::from(then.contains(&node))) - f64::from(u8::from(now.contains(&node)));
+        }
+        Effect { strangers, lists }
+    }
+
+    /// How many too many come into the lists by a partition that already has its new owner.
+    fn strangers_at(&self, partition: u32, leaving: NodeId) -> usize {
+        self.effect(partition, self.owners[partition as usize], Some(leaving)).strangers
+    }
+
+    /// The first distinct owners from a partition on, and how many partitions the walk saw.
+    fn list(&self, start: usize, owner: impl Fn(usize) -> NodeId, passed: Option<NodeId>) -> (Owners, usize) {
+        let mut list = Owners::new();
+        let count = self.owners.len();
+        for step in 0..count {
+            let node = owner((start + step) % count);
+            if Some(node) != passed && !list.contains(&node) {
+                list.push(node);
+                if list.len() == self.copies {
+                    return (list, step + 1);
+                }
+            }
+        }
+        (list, count)
+    }
+}
+
 /// Owners of the partitions at the start: each node has its fair part, rounded so that the sum is
-/// right, the largest remainders up.
+/// right, and at least one if there are enough.
 pub(super) fn assign(layout: &Layout, members: &[NodeId], assignment: Assignment) -> Vec<NodeId> {
     let partitions = layout.segments();
     let fair = layout.fair_parts(members, partitions as usize);
-    let mut counts: Vec<u32> = fair.iter().map(|&part| part as u32).collect();
-    let mut by_rest: Vec<NodeId> = members.iter().copied().filter(|&member| layout.holds_data(member)).collect();
-    by_rest.sort_by(|a, b| fair[b.index()].fract().total_cmp(&fair[a.index()].fract()));
-    let missing = partitions - counts.iter().sum::<u32>();
-    for node in by_rest.iter().cycle().take(missing as usize) {
-        counts[node.index()] += 1;
+    let holders: Vec<NodeId> = members.iter().copied().filter(|&member| layout.holds_data(member)).collect();
+    let least = u32::from(holders.len() <= partitions as usize);
+    let mut counts = vec![0; fair.len()];
+    for holder in &holders {
+        counts[holder.index()] = (fair[holder.index()] as u32).max(least);
+    }
+    loop {
+        let excess = |n: &NodeId| f64::from(counts[n.index()]) - fair[n.index()];
+        let by_excess = |a: &NodeId, b: &NodeId| excess(a).total_cmp(&excess(b)).then(a.cmp(b));
+        let total: u32 = counts.iter().sum();
+        if total < partitions {
+            let poorest = *holders.iter().min_by(|a, b| by_excess(a, b)).expect("a ring has a holder");
+            counts[poorest.index()] += 1;
+        } else if total > partitions {
+            let can_give = holders.iter().filter(|n| counts[n.index()] > least);
+            let richest = *can_give.max_by(|a, b| by_excess(a, b)).expect("more partitions than each holder's one");
+            counts[richest.index()] -= 1;
+        } else {
+            break;
+        }
     }
     // The j-th of a node's c partitions belongs at (j + 1/2)/c of the circle. Equal counts make turns.
     let mut wishes: Vec<(u64, u64, NodeId)> = Vec::new();

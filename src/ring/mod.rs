@@ -9,6 +9,8 @@
 mod balance;
 mod change;
 mod hash;
+#[cfg(test)]
+mod laws;
 mod layout;
 mod movement;
 mod place;

@@ -225,11 +225,7 @@ fn join_of_an_eleventh(kind: RingKind, seed: u64) -> (Layout, Ring, Ring) {
 
 /// The share of all replicas that have a new holder.
 fn moved(layout: &Layout, old: &Ring, new: &Ring, n: u32) -> f64 {
-    let length = |segment| {
-        let Bounds { start, end } = layout.segment_bounds(segment);
-        if start == end { 1.0 / f64::from(layout.segments()) } else { end.wrapping_sub(start) as f64 / u128::MAX as f64 }
-    };
-    movement(old, new, n).iter().map(|m| m.gainers.len() as f64 * length(m.segment)).sum::<f64>() / f64::from(n)
+    movement(old, new, n).iter().map(|m| m.gainers.len() as f64 * layout.share_of(m.segment)).sum::<f64>() / f64::from(n)
 }
 
 #[test]

@@ -119,7 +119,11 @@ impl Layout {
         // First how many each heir gets, always one of those with least of their fair part.
         let mut heirs = Vec::new();
         for _ in &held[node.index()] {
-            let excess = |n: NodeId| f64::from(counts[n.index()]) - fair[n.index()];
+            // Whoever has nothing comes first: it joined when there were not enough partitions.
+            let excess = |n: NodeId| match counts[n.index()] {
+                0 => f64::NEG_INFINITY,
+                count => f64::from(count) - fair[n.index()],
+            };
             let others = || members.iter().copied().filter(|&n| self.holds_data(n));
             let least = others().map(excess).min_by(f64::total_cmp).expect("a member that holds data remains");
             let heir = one_of(&mut stream, others().filter(|&n| excess(n) == least));
@@ -285,4 +289,89 @@ fn partitions_of(owners: &[NodeId], nodes: usize) -> Vec<Vec<u32>> {
         held[owner.index()].push(partition as u32);
     }
     held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::tests::config;
+    use super::super::layout::{Config, PartitionCount};
+    use super::*;
+
+    fn striped(partitions: u32) -> RingKind {
+        RingKind::EqualPartitions { by: PartitionCount::Partitions(partitions), assignment: Assignment::Striped }
+    }
+
+    /// How many partitions each node of the run owns.
+    fn counts(layout: &Layout, ring: &Ring) -> Vec<usize> {
+        partitions_of(&ring.owners, layout.config().nodes.len()).iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn a_join_steals_evenly_and_a_leave_returns_evenly() {
+        let mut config = config(5, striped(32));
+        config.initial_members.pop();
+        let layout = Layout::new(config);
+        let ring = layout.initial_ring(&layout.config().initial_members);
+        assert_eq!(counts(&layout, &ring), [8, 8, 8, 8, 0]);
+        let joined = layout.after_join(&ring, NodeId(4));
+        assert_eq!(counts(&layout, &joined)[4], 6, "32 / 5, rounded down");
+        assert!(counts(&layout, &joined).iter().all(|count| (6..=7).contains(count)));
+        let left = layout.after_leave(&joined, NodeId(0));
+        assert_eq!(counts(&layout, &left), [0, 8, 8, 8, 8]);
+    }
+
+    #[test]
+    fn a_strong_node_steals_more() {
+        let mut config = config(3, striped(40));
+        config.nodes[2].capacity = 2.0;
+        config.initial_members.pop();
+        let layout = Layout::new(config.clone());
+        let ring = layout.initial_ring(&[NodeId(0), NodeId(1)]);
+        assert_eq!(counts(&layout, &layout.after_join(&ring, NodeId(2))), [10, 10, 20]);
+        let layout = Layout::new(Config { by_capacity: false, ..config });
+        let joined = layout.after_join(&layout.initial_ring(&[NodeId(0), NodeId(1)]), NodeId(2));
+        assert_eq!(counts(&layout, &joined)[2], 13, "without regard to capacity a third, rounded down");
+    }
+
+    #[test]
+    fn a_replacement_takes_exactly_the_places_of_the_old_node() {
+        for kind in [striped(12), RingKind::RandomTokens { per_node: 5 }, RingKind::Modulo] {
+            let mut config = config(5, kind);
+            config.initial_members.pop();
+            let layout = Layout::new(config);
+            let ring = layout.initial_ring(&layout.config().initial_members);
+            let replaced = layout.after_replace(&ring, NodeId(1), NodeId(4));
+            for segment in (0..ring.segments()).map(crate::kernel::ids::SegmentId) {
+                let expected: Vec<NodeId> =
+                    ring.list(segment).iter().map(|&node| if node == NodeId(1) { NodeId(4) } else { node }).collect();
+                assert_eq!(replaced.list(segment), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_node_that_only_coordinates_moves_nothing() {
+        let mut config = config(4, striped(12));
+        config.nodes[3].capacity = 0.0;
+        config.initial_members.pop();
+        let layout = Layout::new(config);
+        let ring = layout.initial_ring(&layout.config().initial_members);
+        let joined = layout.after_join(&ring, NodeId(3));
+        assert!(joined.is_member(NodeId(3)));
+        assert!(super::super::movement(&ring, &joined, 3).is_empty());
+        assert_eq!(layout.after_leave(&joined, NodeId(3)), ring);
+    }
+
+    #[test]
+    fn changes_are_functions_of_the_seed() {
+        let random = RingKind::EqualPartitions { by: PartitionCount::PerNode(16), assignment: Assignment::Random };
+        let after = |seed| {
+            let mut config = Config { seed, ..config(6, random.clone()) };
+            config.initial_members.pop();
+            let layout = Layout::new(config);
+            layout.after_join(&layout.initial_ring(&layout.config().initial_members), NodeId(5))
+        };
+        assert_eq!(after(1), after(1));
+        assert_ne!(after(1), after(2));
+    }
 }

@@ -16,6 +16,11 @@ fn kinds() -> impl Strategy<Value = RingKind> {
             by: PartitionCount::PerNode(count),
             assignment: if random { Assignment::Random } else { Assignment::Striped },
         }),
+        // Tokens next to each other, also across the end of the circle.
+        (1u128..4, prop_oneof![Just(0), Just(1), Just(u128::MAX - 20), any::<u128>()]).prop_map(|(per_node, start)| {
+            let tokens = |node: u128| (0..per_node).map(|i| start.wrapping_add(i * 12 + node)).collect();
+            RingKind::Tokens((0..12).map(|node| (NodeId(node), tokens(node.into()))).collect())
+        }),
         Just(RingKind::Modulo),
     ]
 }
@@ -27,9 +32,12 @@ fn configs() -> impl Strategy<Value = Config> {
     let spread = prop_oneof![Just(Spread::Nodes), Just(Spread::Racks), Just(Spread::Regions)];
     let boundary = prop_oneof![Just(Boundary::AtOrAfter), Just(Boundary::After)];
     (prop::collection::vec(node, 3..12), kinds(), boundary, spread, any::<bool>(), 1u32..5, any::<u64>()).prop_map(
-        |(mut nodes, kind, boundary, spread, by_capacity, replicas, seed)| {
+        |(mut nodes, mut kind, boundary, spread, by_capacity, replicas, seed)| {
             // Node 0 never leaves, so that some member always holds data.
             nodes[0].capacity = 1.0;
+            if let RingKind::Tokens(given) = &mut kind {
+                given.retain(|node, _| node.index() < nodes.len());
+            }
             let initial_members = (0..nodes.len().div_ceil(2) as u32).map(NodeId).collect();
             Config { nodes, kind, hash: HashKind::Md5, boundary, spread, by_capacity, replicas, seed, initial_members }
         },
@@ -67,7 +75,10 @@ fn segments(ring: &Ring) -> impl Iterator<Item = SegmentId> + use<> {
 
 /// Whether a ring places by tokens.
 fn by_tokens(layout: &Layout) -> bool {
-    matches!(layout.config().kind, RingKind::RandomTokens { .. } | RingKind::RandomTokensOverPartitions { .. })
+    matches!(
+        layout.config().kind,
+        RingKind::RandomTokens { .. } | RingKind::RandomTokensOverPartitions { .. } | RingKind::Tokens(_)
+    )
 }
 
 fn has_partitions(layout: &Layout) -> bool {
@@ -214,7 +225,7 @@ fn brute_force_list(layout: &Layout, ring: &Ring, position: u128) -> Vec<NodeId>
 }
 
 fn lists_are_those_of_a_walk(layout: &Layout, ring: &Ring) {
-    if layout.config().spread != Spread::Nodes || !matches!(layout.config().kind, RingKind::RandomTokens { .. }) {
+    if layout.config().spread != Spread::Nodes || !layout.ranges_follow_tokens() {
         return;
     }
     let ends = layout.tokens.iter().flat_map(|&(at, _)| [at.wrapping_sub(1), at, at.wrapping_add(1)]);

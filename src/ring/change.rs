@@ -9,8 +9,8 @@ use crate::kernel::ids::NodeId;
 use crate::kernel::rng::{Purpose, Stream};
 
 use super::layout::{Assignment, Layout, RingKind};
-use super::movement::Owners;
 use super::place::Ring;
+use super::trial::Trial;
 
 /// The stream of the whole ring and those of steals lie beyond those of the nodes' tokens.
 const WHOLE_RING: u64 = 1 << 33;
@@ -92,23 +92,23 @@ impl Layout {
         for list in &mut held {
             stream.shuffle(list);
         }
-        let lists_per_partition = self.copies() as f64 * fair[node.index()] / givers.len().max(1) as f64;
-        let mut trial = Trial::new(&ring.owners, self.copies());
+        let lists_per_partition = f64::from(self.config.replicas) * fair[node.index()] / givers.len().max(1) as f64;
+        let mut trial = Trial::new(self, ring, None);
         let mut lists = 0.0;
         for (i, giver) in givers.iter().enumerate() {
             let due = (i + 1) as f64 * lists_per_partition;
             let offered = &mut held[giver.index()];
-            let rank = |&at: &usize| {
-                let effect = trial.effect(offered[at], node, None);
+            let mut rank = |&at: &usize| {
+                let effect = trial.effect(offered[at], node);
                 (effect.strangers, (lists + effect.lists - due).abs())
             };
             let ranked = (0..offered.len().min(CANDIDATES)).map(|at| (rank(&at), at));
             let (_, best) = ranked.min_by(|(a, _), (b, _)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).expect("a giver has a partition left");
             let partition = offered.swap_remove(best);
-            lists += trial.effect(partition, node, None).lists;
-            trial.owners[partition as usize] = node;
+            lists += trial.effect(partition, node).lists;
+            trial.give(partition, node);
         }
-        trial.owners
+        trial.into_owners()
     }
 
     fn give_back(&self, ring: &Ring, members: &[NodeId], node: NodeId) -> Vec<NodeId> {
@@ -132,31 +132,27 @@ impl Layout {
         }
         // Then which: where the one lost copy is made anew and no other.
         stream.shuffle(&mut heirs);
-        let mut trial = Trial::new(&ring.owners, self.copies());
+        let mut trial = Trial::new(self, ring, Some(node));
         for &partition in &held[node.index()] {
-            let rank = |at: usize| trial.effect(partition, heirs[at], Some(node)).strangers;
+            let mut rank = |at: usize| trial.effect(partition, heirs[at]).strangers;
             let best = (0..heirs.len().min(CANDIDATES)).min_by_key(|&at| rank(at)).expect("as many heirs as partitions");
-            trial.owners[partition as usize] = heirs.swap_remove(best);
+            trial.give(partition, heirs.swap_remove(best));
         }
         // The last few had little choice: let them change places with others where that is better.
         for &partition in &held[node.index()] {
             for &other in &held[node.index()] {
-                let strangers = trial.strangers_at(partition, node);
+                let strangers = trial.strangers_at(partition);
                 if strangers == 0 {
                     break;
                 }
-                let together = strangers + trial.strangers_at(other, node);
-                trial.owners.swap(partition as usize, other as usize);
-                if trial.strangers_at(partition, node) + trial.strangers_at(other, node) >= together {
-                    trial.owners.swap(partition as usize, other as usize);
+                let together = strangers + trial.strangers_at(other);
+                trial.swap(partition, other);
+                if trial.strangers_at(partition) + trial.strangers_at(other) >= together {
+                    trial.swap(partition, other);
                 }
             }
         }
-        trial.owners
-    }
-
-    fn copies(&self) -> usize {
-        self.config.replicas as usize
+        trial.into_owners()
     }
 
     /// By node, the exact fair part of the partitions; 0 for those that get none.
@@ -173,73 +169,6 @@ impl Layout {
 fn one_of(stream: &mut Stream, nodes: impl Iterator<Item = NodeId>) -> NodeId {
     let nodes: Vec<NodeId> = nodes.collect();
     nodes[stream.below(nodes.len() as u64) as usize]
-}
-
-/// Partitions changing hands one by one. Lists are walked without regard to racks.
-struct Trial<'a> {
-    before: &'a [NodeId],
-    owners: Vec<NodeId>,
-    copies: usize,
-}
-
-/// What a partition's new owner would mean for the lists whose walk comes by.
-struct Effect {
-    /// Nodes that would come into lists in which they were not before, beyond the one that should.
-    strangers: usize,
-    /// In how many more lists the new owner would be.
-    lists: f64,
-}
-
-impl<'a> Trial<'a> {
-    fn new(before: &'a [NodeId], copies: usize) -> Trial<'a> {
-        Trial { before, owners: before.to_vec(), copies }
-    }
-
-    /// The effect of giving `partition` to `node`. While a node is `leaving`, walks pass over it and
-    /// any one node may come in; else only `node` may.
-    fn effect(&self, partition: u32, node: NodeId, leaving: Option<NodeId>) -> Effect {
-        let count = self.owners.len();
-        let at = partition as usize;
-        let (mut strangers, mut lists) = (0, 0.0);
-        for back in 0..count {
-            let start = (at + count - back) % count;
-            let (now, seen) = self.list(start, |p| self.owners[p], leaving);
-            // Walks from further back end even earlier. A hole left by the leaving node was walked past.
-            if seen <= back {
-                break;
-            }
-            let (then, _) = self.list(start, |p| if p == at { node } else { self.owners[p] }, leaving);
-            let (before, _) = self.list(start, |p| self.before[p], None);
-            let new = then.iter().filter(|n| !before.contains(n));
-            strangers += match leaving {
-                Some(_) => new.count().saturating_sub(1),
-                None => new.filter(|&&n| n != node).count(),
-            };
-            lists += f64::from(u8::from(then.contains(&node))) - f64::from(u8::from(now.contains(&node)));
-        }
-        Effect { strangers, lists }
-    }
-
-    /// How many too many come into the lists by a partition that already has its new owner.
-    fn strangers_at(&self, partition: u32, leaving: NodeId) -> usize {
-        self.effect(partition, self.owners[partition as usize], Some(leaving)).strangers
-    }
-
-    /// The first distinct owners from a partition on, and how many partitions the walk saw.
-    fn list(&self, start: usize, owner: impl Fn(usize) -> NodeId, passed: Option<NodeId>) -> (Owners, usize) {
-        let mut list = Owners::new();
-        let count = self.owners.len();
-        for step in 0..count {
-            let node = owner((start + step) % count);
-            if Some(node) != passed && !list.contains(&node) {
-                list.push(node);
-                if list.len() == self.copies {
-                    return (list, step + 1);
-                }
-            }
-        }
-        (list, count)
-    }
 }
 
 /// Owners of the partitions at the start: each node has its fair part, rounded so that the sum is

@@ -14,6 +14,7 @@ mod laws;
 mod layout;
 mod movement;
 mod place;
+mod trial;
 mod walk;
 
 pub use balance::{cv, efficiency, jain, max_over_mean, shares_any, shares_primary, spread_violations};

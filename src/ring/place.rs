@@ -60,7 +60,7 @@ impl Layout {
     /// Walks the circle for every segment.
     pub(super) fn ring(&self, members: Vec<NodeId>, seat: Vec<NodeId>, owners: Vec<NodeId>) -> Ring {
         let circle = Circle::of(self, &members, &seat, &owners);
-        let mut walk = Walk::new(&circle.owners, &self.config.nodes, self.config.spread, self.config.replicas);
+        let mut walk = Walk::new(circle.owners.clone(), &self.config.nodes, self.config.spread, self.config.replicas);
         let width = walk.distinct().min(LIST_LENGTH.max(self.config.replicas + 8) as usize);
         let segments = self.segments();
         let mut rows = Vec::with_capacity(segments as usize * width);
@@ -73,6 +73,7 @@ impl Layout {
             }
             last = Some(start);
         }
+        assert_eq!(rows.len(), segments as usize * width, "a walk all the way round meets every node");
         let range_ends = match self.ranges_follow_tokens() {
             true => circle.range_ends(self),
             false => (0..segments).map(SegmentId).collect(),

@@ -92,14 +92,20 @@ fn figure_2_of_the_paper_holds() {
     assert_eq!(list_at(&ring, 30, 3), "BCD", "a key in (A, B) is stored at B, C and D");
     // Node D stores (A, B], (B, C] and (C, D].
     let held: Vec<u64> = ring.1.held(NodeId(3)).iter().map(|&s| s.0.into()).collect();
-    let ranges: Vec<u64> = [60, 110, 160].iter().map(|&d| ring.0.segment_of(position_from_degrees(d, 0)).0.into()).collect();
+    let ranges: Vec<u64> =
+        [60, 110, 160].iter().map(|&d| ring.0.segment_of(position_from_degrees(d, 0)).0.into()).collect();
     assert_eq!(held, ranges);
     assert_eq!(list_at(&ring, 10, 4), "ABCD", "when A is down, its keys' next node is D");
 }
 
 #[test]
 fn a_single_node_holds_the_whole_circle() {
-    for kind in [RingKind::RandomTokens { per_node: 1 }, RingKind::RandomTokens { per_node: 8 }, owners(&[0]), RingKind::Modulo] {
+    for kind in [
+        RingKind::RandomTokens { per_node: 1 },
+        RingKind::RandomTokens { per_node: 8 },
+        owners(&[0]),
+        RingKind::Modulo,
+    ] {
         let (layout, ring) = build(config(1, kind));
         assert_eq!(shares_any(&layout, &ring, 3), [1.0]);
         for at in [0, 1, u128::MAX / 2, u128::MAX] {
@@ -148,10 +154,12 @@ fn riak_lists_hold_while_all_are_up_and_name_the_same_stand_ins() {
 
 #[test]
 fn five_nodes_striped_over_sixteen_partitions_never_share_a_list() {
-    let striped = RingKind::EqualPartitions { by: PartitionCount::Partitions(16), assignment: Assignment::Striped };
+    let striped =
+        RingKind::EqualPartitions { by: PartitionCount::Partitions(16), assignment: Assignment::Striped };
     let (layout, ring) = build(config(5, striped));
     assert_eq!(spread_violations(&layout, &ring, 3), 0);
-    let counts: Vec<u32> = (0..5).map(|n| (0..16).filter(|&s| ring.primary(SegmentId(s)) == NodeId(n)).count() as u32).collect();
+    let counts: Vec<u32> =
+        (0..5).map(|n| (0..16).filter(|&s| ring.primary(SegmentId(s)) == NodeId(n)).count() as u32).collect();
     assert_eq!(counts, [4, 3, 3, 3, 3]);
 }
 
@@ -168,7 +176,13 @@ fn figure_8_comes_out_of_the_three_strategies() {
         let curves = [
             (strategy_1[i], RingKind::RandomTokens { per_node }),
             (strategy_2[i], RingKind::RandomTokensOverPartitions { per_node, partitions: 1024 }),
-            (strategy_3[i], RingKind::EqualPartitions { by: PartitionCount::PerNode(per_node), assignment: Assignment::Random }),
+            (
+                strategy_3[i],
+                RingKind::EqualPartitions {
+                    by: PartitionCount::PerNode(per_node),
+                    assignment: Assignment::Random,
+                },
+            ),
         ];
         for (figure, kind) in curves {
             let (got, _) = mean((0..u64::from(rings)).map(|seed| {
@@ -198,18 +212,25 @@ fn shares_of_random_tokens_vary_as_a_dirichlet_distribution() {
     for (nodes, per_node) in [(10u32, 1u32), (10, 16), (50, 16), (100, 1), (20, 128)] {
         let shares: Vec<Vec<f64>> = (0..200)
             .map(|seed| {
-                let (layout, ring) = build(Config { seed, ..config(nodes, RingKind::RandomTokens { per_node }) });
+                let (layout, ring) =
+                    build(Config { seed, ..config(nodes, RingKind::RandomTokens { per_node }) });
                 shares_primary(&layout, &ring)
             })
             .collect();
         let expected = f64::from(nodes - 1) / f64::from(nodes * per_node + 1);
         let (got, error) = mean(shares.iter().map(|s| cv(s) * cv(s)));
-        assert!((got - expected).abs() < 4.5 * error, "{nodes} nodes of {per_node}: squared CV {got} ± {error}, not {expected}");
+        assert!(
+            (got - expected).abs() < 4.5 * error,
+            "{nodes} nodes of {per_node}: squared CV {got} ± {error}, not {expected}"
+        );
         if per_node == 1 {
             // The longest of n random arcs is H_n / n of the circle.
             let harmonic: f64 = (1..=nodes).map(|k| 1.0 / f64::from(k)).sum();
             let (got, error) = mean(shares.iter().map(|s| max_over_mean(s)));
-            assert!((got - harmonic).abs() < 4.5 * error, "{nodes} nodes: max over mean {got} ± {error}, not {harmonic}");
+            assert!(
+                (got - harmonic).abs() < 4.5 * error,
+                "{nodes} nodes: max over mean {got} ± {error}, not {harmonic}"
+            );
         }
     }
 }
@@ -225,7 +246,8 @@ fn join_of_an_eleventh(kind: RingKind, seed: u64) -> (Layout, Ring, Ring) {
 
 /// The share of all replicas that have a new holder.
 fn moved(layout: &Layout, old: &Ring, new: &Ring, n: u32) -> f64 {
-    movement(old, new, n).iter().map(|m| m.gainers.len() as f64 * layout.share_of(m.segment)).sum::<f64>() / f64::from(n)
+    movement(old, new, n).iter().map(|m| m.gainers.len() as f64 * layout.share_of(m.segment)).sum::<f64>()
+        / f64::from(n)
 }
 
 #[test]
@@ -239,7 +261,8 @@ fn a_join_moves_about_one_part_in_eleven_and_modulo_moves_most() {
         };
         let (tokens, error) = share(RingKind::RandomTokens { per_node: 128 });
         assert!((tokens - 1.0 / 11.0).abs() < 4.5 * error, "tokens move {tokens} ± {error}");
-        let equal = RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
+        let equal =
+            RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
         let (partitions, _) = share(equal);
         assert!((partitions - 1.0 / 11.0).abs() < 0.005, "partitions move {partitions}");
         let (modulo, _) = share(RingKind::Modulo);
@@ -257,7 +280,8 @@ fn a_join_rebuilds_trees_of_tokens_but_not_of_partitions() {
     // Sixteen new tokens split ranges in two; each part is held by three nodes.
     assert!((80..=96).contains(&rebuilt), "{rebuilt} trees");
     assert_eq!(new.range_ends().len(), 176);
-    let (layout, old, new) = join_of_an_eleventh(RingKind::RandomTokensOverPartitions { per_node: 16, partitions: 256 }, 1);
+    let (layout, old, new) =
+        join_of_an_eleventh(RingKind::RandomTokensOverPartitions { per_node: 16, partitions: 256 }, 1);
     assert!(!movement(&old, &new, 3).is_empty());
     assert_eq!((0..11).map(|node| trees_rebuilt(&layout, &old, &new, NodeId(node), 3)).sum::<u32>(), 0);
 }
@@ -288,7 +312,9 @@ fn racks_fewer_than_copies_are_reported() {
     assert_eq!(violations(ring(2, Spread::Racks)), 72, "two racks cannot hold three copies apart");
     assert_eq!(violations(ring(1, Spread::Racks)), 0, "one rack means that no racks are told apart");
     let (layout, blind) = ring(3, Spread::Nodes);
-    let together = |segment: u32| first(&blind, segment, 3).iter().all(|node| node % 3 == first(&blind, segment, 1)[0] % 3);
+    let together = |segment: u32| {
+        first(&blind, segment, 3).iter().all(|node| node % 3 == first(&blind, segment, 1)[0] % 3)
+    };
     assert!((0..layout.segments()).any(together), "without rack awareness some list lies in one rack");
 }
 
@@ -331,7 +357,8 @@ fn equal_partitions_move_no_copies_but_those_of_the_node_that_comes_or_goes() {
     for racks in [1, 2, 3, 5, 11] {
         let (mut lists, mut too_much) = (0, 0);
         for seed in 0..20 {
-            let equal = RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
+            let equal =
+                RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
             let mut config = Config { seed, ..config(11, equal) };
             for (node, spec) in config.nodes.iter_mut().enumerate() {
                 spec.rack = node as u32 % racks;
@@ -340,9 +367,15 @@ fn equal_partitions_move_no_copies_but_those_of_the_node_that_comes_or_goes() {
             config.initial_members.pop();
             let (layout, old) = build(config);
             let new = layout.after_join(&old, NodeId(10));
-            assert!(movement(&old, &new, 3).iter().all(|m| m.gainers[..] == [NodeId(10)]), "seed {seed}: the new node alone gains");
+            assert!(
+                movement(&old, &new, 3).iter().all(|m| m.gainers[..] == [NodeId(10)]),
+                "seed {seed}: the new node alone gains"
+            );
             let share = shares_any(&layout, &new, 3)[10];
-            assert!((share - 3.0 / 11.0).abs() < 0.02, "{racks} racks, seed {seed}: the new node holds its fair share, not {share}");
+            assert!(
+                (share - 3.0 / 11.0).abs() < 0.02,
+                "{racks} racks, seed {seed}: the new node holds its fair share, not {share}"
+            );
             let left = layout.after_leave(&new, NodeId(3));
             for m in movement(&new, &left, 3) {
                 lists += 1;
@@ -350,6 +383,9 @@ fn equal_partitions_move_no_copies_but_those_of_the_node_that_comes_or_goes() {
             }
         }
         // The heirs' parts are fixed, so a rare list gains a second copy.
-        assert!(too_much * 50 < lists, "{racks} racks: {too_much} of {lists} lists change by more than the one copy lost");
+        assert!(
+            too_much * 50 < lists,
+            "{racks} racks: {too_much} of {lists} lists change by more than the one copy lost"
+        );
     }
 }

@@ -28,7 +28,11 @@ impl Layout {
         let mut members = ring.members.clone();
         members.push(node);
         members.sort_unstable();
-        let owners = if self.has_partitions() && self.holds_data(node) { self.steal(ring, &members, node) } else { ring.owners.clone() };
+        let owners = if self.has_partitions() && self.holds_data(node) {
+            self.steal(ring, &members, node)
+        } else {
+            ring.owners.clone()
+        };
         self.ring(members, ring.seat.clone(), owners)
     }
 
@@ -40,7 +44,8 @@ impl Layout {
         assert!(ring.is_member(node), "only a member leaves");
         let mut members = ring.members.clone();
         members.retain(|&member| member != node);
-        let owners = if self.has_partitions() { self.give_back(ring, &members, node) } else { ring.owners.clone() };
+        let owners =
+            if self.has_partitions() { self.give_back(ring, &members, node) } else { ring.owners.clone() };
         self.ring(members, ring.seat.clone(), owners)
     }
 
@@ -54,7 +59,9 @@ impl Layout {
         if self.holds_data(old) != self.holds_data(new) {
             return self.after_leave(&self.after_join(ring, new), old);
         }
-        let substitute = |list: &[NodeId]| list.iter().map(|&node| if node == old { new } else { node }).collect::<Vec<_>>();
+        let substitute = |list: &[NodeId]| {
+            list.iter().map(|&node| if node == old { new } else { node }).collect::<Vec<_>>()
+        };
         let mut members = substitute(&ring.members);
         members.sort_unstable();
         let mut seat = ring.seat.clone();
@@ -92,7 +99,8 @@ impl Layout {
         for list in &mut held {
             stream.shuffle(list);
         }
-        let lists_per_partition = f64::from(self.config.replicas) * fair[node.index()] / givers.len().max(1) as f64;
+        let lists_per_partition =
+            f64::from(self.config.replicas) * fair[node.index()] / givers.len().max(1) as f64;
         let mut trial = Trial::new(self, ring, None);
         let mut lists = 0.0;
         for (i, giver) in givers.iter().enumerate() {
@@ -103,7 +111,9 @@ impl Layout {
                 (effect.strangers, (lists + effect.lists - due).abs())
             };
             let ranked = (0..offered.len().min(CANDIDATES)).map(|at| (rank(&at), at));
-            let (_, best) = ranked.min_by(|(a, _), (b, _)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))).expect("a giver has a partition left");
+            let (_, best) = ranked
+                .min_by(|(a, _), (b, _)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)))
+                .expect("a giver has a partition left");
             let partition = offered.swap_remove(best);
             lists += trial.effect(partition, node).lists;
             trial.give(partition, node);
@@ -125,7 +135,8 @@ impl Layout {
                 count => f64::from(count) - fair[n.index()],
             };
             let others = || members.iter().copied().filter(|&n| self.holds_data(n));
-            let least = others().map(excess).min_by(f64::total_cmp).expect("a member that holds data remains");
+            let least =
+                others().map(excess).min_by(f64::total_cmp).expect("a member that holds data remains");
             let heir = one_of(&mut stream, others().filter(|&n| excess(n) == least));
             counts[heir.index()] += 1;
             heirs.push(heir);
@@ -135,7 +146,9 @@ impl Layout {
         let mut trial = Trial::new(self, ring, Some(node));
         for &partition in &held[node.index()] {
             let mut rank = |at: usize| trial.effect(partition, heirs[at]).strangers;
-            let best = (0..heirs.len().min(CANDIDATES)).min_by_key(|&at| rank(at)).expect("as many heirs as partitions");
+            let best = (0..heirs.len().min(CANDIDATES))
+                .min_by_key(|&at| rank(at))
+                .expect("as many heirs as partitions");
             trial.give(partition, heirs.swap_remove(best));
         }
         // The last few had little choice: let them change places with others where that is better.
@@ -191,7 +204,8 @@ pub(super) fn assign(layout: &Layout, members: &[NodeId], assignment: Assignment
             counts[poorest.index()] += 1;
         } else if total > partitions {
             let can_give = holders.iter().filter(|n| counts[n.index()] > least);
-            let richest = *can_give.max_by(|a, b| by_excess(a, b)).expect("more partitions than each holder's one");
+            let richest =
+                *can_give.max_by(|a, b| by_excess(a, b)).expect("more partitions than each holder's one");
             counts[richest.index()] -= 1;
         } else {
             break;
@@ -227,7 +241,10 @@ mod tests {
     use super::*;
 
     fn striped(partitions: u32) -> RingKind {
-        RingKind::EqualPartitions { by: PartitionCount::Partitions(partitions), assignment: Assignment::Striped }
+        RingKind::EqualPartitions {
+            by: PartitionCount::Partitions(partitions),
+            assignment: Assignment::Striped,
+        }
     }
 
     /// How many partitions each node of the run owns.
@@ -271,8 +288,11 @@ mod tests {
             let ring = layout.initial_ring(&layout.config().initial_members);
             let replaced = layout.after_replace(&ring, NodeId(1), NodeId(4));
             for segment in (0..ring.segments()).map(crate::kernel::ids::SegmentId) {
-                let expected: Vec<NodeId> =
-                    ring.list(segment).iter().map(|&node| if node == NodeId(1) { NodeId(4) } else { node }).collect();
+                let expected: Vec<NodeId> = ring
+                    .list(segment)
+                    .iter()
+                    .map(|&node| if node == NodeId(1) { NodeId(4) } else { node })
+                    .collect();
                 assert_eq!(replaced.list(segment), expected);
             }
         }
@@ -293,7 +313,8 @@ mod tests {
 
     #[test]
     fn changes_are_functions_of_the_seed() {
-        let random = RingKind::EqualPartitions { by: PartitionCount::PerNode(16), assignment: Assignment::Random };
+        let random =
+            RingKind::EqualPartitions { by: PartitionCount::PerNode(16), assignment: Assignment::Random };
         let after = |seed| {
             let mut config = Config { seed, ..config(6, random.clone()) };
             config.initial_members.pop();

@@ -11,16 +11,19 @@ use super::*;
 fn kinds() -> impl Strategy<Value = RingKind> {
     prop_oneof![
         (1u32..8).prop_map(|per_node| RingKind::RandomTokens { per_node }),
-        (1u32..8, 1u32..40).prop_map(|(per_node, partitions)| RingKind::RandomTokensOverPartitions { per_node, partitions }),
+        (1u32..8, 1u32..40)
+            .prop_map(|(per_node, partitions)| RingKind::RandomTokensOverPartitions { per_node, partitions }),
         (1u32..8, any::<bool>()).prop_map(|(count, random)| RingKind::EqualPartitions {
             by: PartitionCount::PerNode(count),
             assignment: if random { Assignment::Random } else { Assignment::Striped },
         }),
         // Tokens next to each other, also across the end of the circle.
-        (1u128..4, prop_oneof![Just(0), Just(1), Just(u128::MAX - 20), any::<u128>()]).prop_map(|(per_node, start)| {
-            let tokens = |node: u128| (0..per_node).map(|i| start.wrapping_add(i * 12 + node)).collect();
-            RingKind::Tokens((0..12).map(|node| (NodeId(node), tokens(node.into()))).collect())
-        }),
+        (1u128..4, prop_oneof![Just(0), Just(1), Just(u128::MAX - 20), any::<u128>()]).prop_map(
+            |(per_node, start)| {
+                let tokens = |node: u128| (0..per_node).map(|i| start.wrapping_add(i * 12 + node)).collect();
+                RingKind::Tokens((0..12).map(|node| (NodeId(node), tokens(node.into()))).collect())
+            }
+        ),
         Just(RingKind::Modulo),
     ]
 }
@@ -31,17 +34,26 @@ fn configs() -> impl Strategy<Value = Config> {
         .prop_map(|(capacity, rack)| NodeSpec { capacity, rack, region: rack % 2 });
     let spread = prop_oneof![Just(Spread::Nodes), Just(Spread::Racks), Just(Spread::Regions)];
     let boundary = prop_oneof![Just(Boundary::AtOrAfter), Just(Boundary::After)];
-    (prop::collection::vec(node, 3..12), kinds(), boundary, spread, any::<bool>(), 1u32..5, any::<u64>()).prop_map(
-        |(mut nodes, mut kind, boundary, spread, by_capacity, replicas, seed)| {
+    (prop::collection::vec(node, 3..12), kinds(), boundary, spread, any::<bool>(), 1u32..5, any::<u64>())
+        .prop_map(|(mut nodes, mut kind, boundary, spread, by_capacity, replicas, seed)| {
             // Node 0 never leaves, so that some member always holds data.
             nodes[0].capacity = 1.0;
             if let RingKind::Tokens(given) = &mut kind {
                 given.retain(|node, _| node.index() < nodes.len());
             }
             let initial_members = (0..nodes.len().div_ceil(2) as u32).map(NodeId).collect();
-            Config { nodes, kind, hash: HashKind::Md5, boundary, spread, by_capacity, replicas, seed, initial_members }
-        },
-    )
+            Config {
+                nodes,
+                kind,
+                hash: HashKind::Md5,
+                boundary,
+                spread,
+                by_capacity,
+                replicas,
+                seed,
+                initial_members,
+            }
+        })
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -99,17 +111,29 @@ fn lists_are_distinct(layout: &Layout, ring: &Ring) {
     for segment in segments(ring) {
         let list = ring.list(segment);
         assert_eq!(list.len(), ring.holders().len().min(16), "lists of up to 16");
-        assert_eq!(list.iter().collect::<BTreeSet<_>>().len(), list.len(), "a list names no node twice: {list:?}");
+        assert_eq!(
+            list.iter().collect::<BTreeSet<_>>().len(),
+            list.len(),
+            "a list names no node twice: {list:?}"
+        );
         assert!(list.iter().all(|node| ring.holders().contains(node)));
         let first = ring.replicas_of(segment, n);
         let spread = layout.config().spread;
         if spread != Spread::Nodes {
             let racks = places(layout, ring.holders(), |node| node.rack);
-            assert_eq!(places(layout, first, |node| node.rack), racks.min(n as usize).min(list.len()), "racks of {first:?}");
+            assert_eq!(
+                places(layout, first, |node| node.rack),
+                racks.min(n as usize).min(list.len()),
+                "racks of {first:?}"
+            );
         }
         if spread == Spread::Regions {
             let regions = places(layout, ring.holders(), |node| node.region);
-            assert_eq!(places(layout, first, |node| node.region), regions.min(n as usize), "regions of {first:?}");
+            assert_eq!(
+                places(layout, first, |node| node.region),
+                regions.min(n as usize),
+                "regions of {first:?}"
+            );
         }
     }
 }
@@ -131,7 +155,9 @@ fn movement_is_minimal(layout: &Layout, old: &Ring, new: &Ring, change: Change) 
         let (was, is) = (old.primary(segment), new.primary(segment));
         match change {
             Change::Join(node) => assert!(was == is || is == node, "only the new node takes first places"),
-            Change::Leave(node) => assert!(was == is || was == node, "only the old node's first places change"),
+            Change::Leave(node) => {
+                assert!(was == is || was == node, "only the old node's first places change")
+            }
             Change::Replace(gone, node) if layout.holds_data(node) && layout.holds_data(gone) => {
                 assert_eq!(is, if was == gone { node } else { was }, "the new node has the old one's places")
             }
@@ -173,7 +199,11 @@ fn ranges_cover_the_circle(layout: &Layout, ring: &Ring) {
             for inside in [first, last, layout.middle_of(segment)] {
                 assert_eq!(layout.segment_of(inside), segment, "{inside} lies in its segment");
             }
-            assert_eq!(layout.segment_of(last.wrapping_add(1)), next, "the next position lies in the next segment");
+            assert_eq!(
+                layout.segment_of(last.wrapping_add(1)),
+                next,
+                "the next position lies in the next segment"
+            );
         }
         assert_eq!(total, 0, "lengths add up to 2^128");
     }

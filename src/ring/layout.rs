@@ -152,7 +152,8 @@ impl Layout {
     /// # Panics
     /// If no initial member holds data, or no partition or token is asked for.
     pub fn new(config: Config) -> Layout {
-        let holders = config.initial_members.iter().filter(|&&m| config.nodes[m.index()].capacity > 0.0).count() as u32;
+        let holders =
+            config.initial_members.iter().filter(|&&m| config.nodes[m.index()].capacity > 0.0).count() as u32;
         assert!(holders > 0, "a ring needs a member that holds data");
         let tokens = draw_tokens(&config);
         let cut = match &config.kind {
@@ -163,10 +164,15 @@ impl Layout {
                 Cut::Tokens(ends)
             }
             RingKind::RandomTokensOverPartitions { partitions, .. } => Cut::Equal(*partitions),
-            RingKind::EqualPartitions { by: PartitionCount::PerNode(count), .. } => Cut::Equal(count * holders),
+            RingKind::EqualPartitions { by: PartitionCount::PerNode(count), .. } => {
+                Cut::Equal(count * holders)
+            }
             RingKind::EqualPartitions { by: PartitionCount::Partitions(count), .. } => Cut::Equal(*count),
             RingKind::Owners(owners) => Cut::Equal(owners.len() as u32),
-            RingKind::Modulo => Cut::Residues(modulus(holders, config.nodes.iter().filter(|n| n.capacity > 0.0).count() as u32)),
+            RingKind::Modulo => Cut::Residues(modulus(
+                holders,
+                config.nodes.iter().filter(|n| n.capacity > 0.0).count() as u32,
+            )),
         };
         let layout = Layout { config, cut, tokens };
         assert!(layout.segments() > 0, "a ring has at least one segment");
@@ -194,10 +200,14 @@ impl Layout {
     /// The segment that a position lies in.
     pub fn segment_of(&self, position: u128) -> SegmentId {
         let segment = match (&self.cut, self.config.boundary) {
-            (Cut::Tokens(ends), Boundary::AtOrAfter) => ends.partition_point(|&end| end < position) % ends.len(),
+            (Cut::Tokens(ends), Boundary::AtOrAfter) => {
+                ends.partition_point(|&end| end < position) % ends.len()
+            }
             (Cut::Tokens(ends), Boundary::After) => ends.partition_point(|&end| end <= position) % ends.len(),
             // (start, end] holds a position exactly if [start, end) holds the one before.
-            (Cut::Equal(count), Boundary::AtOrAfter) => times_over_circle(position.wrapping_sub(1), *count) as usize,
+            (Cut::Equal(count), Boundary::AtOrAfter) => {
+                times_over_circle(position.wrapping_sub(1), *count) as usize
+            }
             (Cut::Equal(count), Boundary::After) => times_over_circle(position, *count) as usize,
             (Cut::Residues(count), _) => (position % u128::from(*count)) as usize,
         };
@@ -210,7 +220,10 @@ impl Layout {
         let i = segment.index();
         match &self.cut {
             Cut::Tokens(ends) => Bounds { start: ends[(i + ends.len() - 1) % ends.len()], end: ends[i] },
-            Cut::Equal(count) => Bounds { start: equal_start(segment.0, *count), end: equal_start((segment.0 + 1) % count, *count) },
+            Cut::Equal(count) => Bounds {
+                start: equal_start(segment.0, *count),
+                end: equal_start((segment.0 + 1) % count, *count),
+            },
             Cut::Residues(_) => Bounds { start: u128::from(segment.0), end: u128::from(segment.0) },
         }
     }
@@ -234,7 +247,9 @@ impl Layout {
     /// For [`RingKind::Modulo`] it is exact to one position in each 2^128/segments.
     pub(super) fn length_of(&self, segment: SegmentId) -> u128 {
         match self.cut {
-            Cut::Residues(count) => equal_start((segment.0 + 1) % count, count).wrapping_sub(equal_start(segment.0, count)),
+            Cut::Residues(count) => {
+                equal_start((segment.0 + 1) % count, count).wrapping_sub(equal_start(segment.0, count))
+            }
             Cut::Tokens(_) | Cut::Equal(_) => {
                 let Bounds { start, end } = self.segment_bounds(segment);
                 end.wrapping_sub(start)
@@ -311,8 +326,12 @@ fn draw_tokens(config: &Config) -> Vec<(u128, NodeId)> {
 
 /// Mean capacity of the initial members that hold data.
 fn mean_capacity(config: &Config) -> f64 {
-    let capacities: Vec<f64> =
-        config.initial_members.iter().map(|m| config.nodes[m.index()].capacity).filter(|&c| c > 0.0).collect();
+    let capacities: Vec<f64> = config
+        .initial_members
+        .iter()
+        .map(|m| config.nodes[m.index()].capacity)
+        .filter(|&c| c > 0.0)
+        .collect();
     capacities.iter().sum::<f64>() / capacities.len() as f64
 }
 
@@ -390,7 +409,11 @@ pub(super) mod tests {
         assert_eq!(layout.segments(), 32);
         let at = layout.position(b"cart_123");
         let segment = layout.segment_of(at);
-        assert_eq!(segment, SegmentId((at >> 123) as u32), "one of 32 equal partitions is the high five bits");
+        assert_eq!(
+            segment,
+            SegmentId((at >> 123) as u32),
+            "one of 32 equal partitions is the high five bits"
+        );
         let Bounds { start, end } = layout.segment_bounds(segment);
         assert!(start < at && at <= end);
     }
@@ -399,7 +422,8 @@ pub(super) mod tests {
     fn partitions_of_a_number_that_does_not_divide_the_circle_still_cover_it() {
         for boundary in [Boundary::AtOrAfter, Boundary::After] {
             for count in [1, 2, 3, 7, 18, 1000] {
-                let layout = Layout::new(Config { boundary, ..config(1, equal(PartitionCount::Partitions(count))) });
+                let layout =
+                    Layout::new(Config { boundary, ..config(1, equal(PartitionCount::Partitions(count))) });
                 for segment in (0..count).map(SegmentId) {
                     let Bounds { start, end } = layout.segment_bounds(segment);
                     let (first, last) = match boundary {
@@ -430,7 +454,8 @@ pub(super) mod tests {
             spec.capacity = capacity;
         }
         let layout = Layout::new(config);
-        let counts = [0, 1, 2, 3].map(|n| layout.tokens.iter().filter(|(_, node)| *node == NodeId(n)).count());
+        let counts =
+            [0, 1, 2, 3].map(|n| layout.tokens.iter().filter(|(_, node)| *node == NodeId(n)).count());
         assert_eq!(counts, [8, 22, 1, 0], "the mean is 4/3");
     }
 

@@ -60,7 +60,8 @@ impl<'a> Walk<'a> {
         for node in circle.iter().filter(|&&node| Some(node) != passed) {
             present[node.index()] = true;
         }
-        let present: Vec<&NodeSpec> = nodes.iter().zip(present).filter(|(_, on)| *on).map(|(node, _)| node).collect();
+        let present: Vec<&NodeSpec> =
+            nodes.iter().zip(present).filter(|(_, on)| *on).map(|(node, _)| node).collect();
         let places = Places::new(nodes, &present, spread);
         Walk {
             sight: sight.min(circle.len()),
@@ -88,8 +89,8 @@ impl<'a> Walk<'a> {
         &self.circle
     }
 
-    /// Gives a point another owner, who should be on the circle already: a rack or region that is
-    /// new to the circle is not sought.
+    /// Gives a point another owner and returns the one before. The new one should be on the circle
+    /// already: a rack or region that is new to the circle is not sought.
     pub(super) fn set_owner(&mut self, point: usize, owner: NodeId) -> NodeId {
         std::mem::replace(&mut self.circle[point], owner)
     }
@@ -189,7 +190,8 @@ impl<'a> Places<'a> {
     fn new(nodes: &'a [NodeSpec], present: &[&NodeSpec], spread: Spread) -> Places<'a> {
         let racks = nodes.iter().map(|node| node.rack + 1).max().unwrap_or(0) as usize;
         let regions = nodes.iter().map(|node| node.region + 1).max().unwrap_or(0) as usize;
-        let (mut rack_size, mut rack_region, mut region_racks) = (vec![0; racks], vec![0; racks], vec![0; regions]);
+        let (mut rack_size, mut rack_region, mut region_racks) =
+            (vec![0; racks], vec![0; racks], vec![0; regions]);
         for node in present {
             let rack = node.rack as usize;
             if rack_size[rack] == 0 {
@@ -227,14 +229,18 @@ impl<'a> Places<'a> {
         }
         if self.racks_in_use < self.racks {
             let regions = 0..self.region_racks.len();
-            let region = regions.filter(|&r| self.region_racks_used[r] < self.region_racks[r]).map(|r| self.region_used[r]).min();
+            let region = regions
+                .filter(|&r| self.region_racks_used[r] < self.region_racks[r])
+                .map(|r| self.region_used[r])
+                .min();
             return if self.by_region { region.map(|used| (true, 0, used)) } else { Some((false, 0, 0)) };
         }
         let racks = 0..self.rack_size.len();
         racks
             .filter(|&rack| self.rack_used[rack] < self.rack_size[rack])
             .map(|rack| {
-                let region = if self.by_region { self.region_used[self.rack_region[rack] as usize] } else { 0 };
+                let region =
+                    if self.by_region { self.region_used[self.rack_region[rack] as usize] } else { 0 };
                 (region > 0, self.rack_used[rack], region)
             })
             .min()
@@ -271,7 +277,8 @@ mod tests {
 
     /// Nodes given as (rack, region), in the order in which the walk meets them.
     fn list(places: &[(u32, u32)], spread: Spread, n: u32) -> Vec<u32> {
-        let nodes: Vec<NodeSpec> = places.iter().map(|&(rack, region)| NodeSpec { capacity: 1.0, rack, region }).collect();
+        let nodes: Vec<NodeSpec> =
+            places.iter().map(|&(rack, region)| NodeSpec { capacity: 1.0, rack, region }).collect();
         let circle: Vec<NodeId> = (0..nodes.len() as u32).map(NodeId).collect();
         let mut rows = Vec::new();
         Walk::new(circle, &nodes, spread, n).list_from(0, nodes.len(), &mut rows);

@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use crate::kernel::dist::{Dist, Sampler};
+use crate::kernel::dist::{Dist, Sampler, VALUE_MAX};
 use crate::kernel::ids::{Endpoint, GroupId};
 
 use super::config::{Config, Delay, EndSet, Site};
@@ -205,7 +205,8 @@ impl Map {
         };
         let mut total = one(first, bits);
         for (number, &hop) in rest.iter().enumerate() {
-            total = total.saturating_add(one(hop, derive(bits, number as u64 + 1)));
+            // Each is at most half of what fits, and so is what comes out.
+            total = (total + one(hop, derive(bits, number as u64 + 1))).min(VALUE_MAX);
         }
         total
     }

@@ -262,3 +262,43 @@ fn check_terms(
         wrong.push(format!("{place}bandwidth: {bandwidth} bytes per second is not a throughput"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simple_network_is_in_order() {
+        assert_eq!(check(&Config::simple(3, Dist::Constant(1_000_000))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let good = Config::simple(3, Dist::Constant(1));
+        let link = LinkRule { from: EndSet::of_nodes([0]), to: EndSet::of_nodes([1]), ..LinkRule::default() };
+        let linked = |link: LinkRule| Config { links: vec![link], ..good.clone() };
+        let backwards = Dist::Uniform { min: 2, max: 1 };
+        let cases = [
+            (Config { nodes: Vec::new(), ..good.clone() }, "the network has no nodes"),
+            (Config { regions: 0, ..good.clone() }, "0 regions: there are 1 to 256"),
+            (Config { nodes: vec![Place { region: 1, rack: 0 }], ..good.clone() }, "node 0 is in region 1, but there are only 1"),
+            (Config { groups: vec![Site::Region(3)], ..good.clone() }, "client group 0 is in region 3, but there are only 1"),
+            (Config { loss: 1.5, ..good.clone() }, "loss: 1.5 is not a fraction from 0 to 1"),
+            (Config { duplicate: f64::NAN, ..good.clone() }, "duplicate: NaN is not a fraction from 0 to 1"),
+            (Config { bandwidth: Some(0.0), ..good.clone() }, "bandwidth: 0 bytes per second is not a throughput"),
+            (Config { regions: 2, ..good.clone() }, "no delay is given from region 0 to region 1, and no chain of links leads there"),
+            (linked(LinkRule { to: EndSet::default(), ..link.clone() }), "link 0, to: nothing is selected"),
+            (linked(LinkRule { to: EndSet::of_nodes([7]), ..link.clone() }), "link 0, to: there is no node 7"),
+            (linked(LinkRule { from: EndSet::of_groups([0]), ..link.clone() }), "link 0, from: there is no client group 0"),
+            (linked(LinkRule { from: EndSet::of_regions([1]), ..link.clone() }), "link 0, from: there is no region 1"),
+            (linked(LinkRule { loss: Some(-0.1), ..link.clone() }), "link 0, loss: -0.1 is not a fraction from 0 to 1"),
+            (
+                Config { client: Some(Delay::same(Dist::Constant(1)).with(Leg::Hint, backwards)), ..good.clone() },
+                "client, hint: min is 2, above max, which is 1",
+            ),
+        ];
+        for (config, sentence) in cases {
+            assert_eq!(check(&config).first().map(String::as_str), Some(sentence));
+        }
+    }
+}

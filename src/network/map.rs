@@ -54,6 +54,8 @@ pub(super) struct Map {
     /// By delay and leg, the number of its sampler. Equal distributions share one.
     legs: Vec<[u16; Leg::COUNT]>,
     samplers: Vec<Sampler>,
+    /// What each sampler draws from.
+    dists: Vec<Dist>,
     /// Bytes per second of each pipe.
     pub pipes: Vec<f64>,
 }
@@ -74,14 +76,14 @@ impl Map {
             terms: Vec::new(),
             legs: Vec::new(),
             samplers: Vec::new(),
+            dists: Vec::new(),
             pipes: Vec::new(),
         };
         for site in &config.groups {
             map.add_group(*site, regions);
         }
-        let mut dists: Vec<&Dist> = Vec::new();
         for delay in &topology.delays {
-            map.add_delay(delay, &mut dists);
+            map.add_delay(delay);
         }
         map.add_classes(config, topology);
         map
@@ -101,12 +103,13 @@ impl Map {
         }
     }
 
-    pub fn add_delay<'a>(&mut self, delay: &'a Delay, dists: &mut Vec<&'a Dist>) -> u16 {
+    /// Takes up one more delay and returns its number.
+    pub fn add_delay(&mut self, delay: &Delay) -> u16 {
         let legs: [usize; Leg::COUNT] = std::array::from_fn(|leg| {
             let dist = &delay.legs[leg];
-            let known = dists.iter().position(|other| *other == dist);
+            let known = self.dists.iter().position(|other| other == dist);
             known.unwrap_or_else(|| {
-                dists.push(dist);
+                self.dists.push(dist.clone());
                 self.samplers.push(dist.compile());
                 self.samplers.len() - 1
             })

@@ -213,7 +213,9 @@ pub fn check(config: &Config) -> Vec<String> {
     check_terms("", Some(config.loss), Some(config.duplicate), config.bandwidth, &mut wrong);
     if wrong.is_empty() {
         for (from, to) in Topology::new(config).unrouted() {
-            wrong.push(format!("no delay is given from region {from} to region {to}, and no chain of links leads there"));
+            wrong.push(format!(
+                "no delay is given from region {from} to region {to}, and no chain of links leads there"
+            ));
         }
     }
     wrong
@@ -281,15 +283,27 @@ mod tests {
         let cases = [
             (Config { nodes: Vec::new(), ..good.clone() }, "the network has no nodes"),
             (Config { regions: 0, ..good.clone() }, "0 regions: there are 1 to 256"),
-            (Config { nodes: vec![Place { region: 1, rack: 0 }], ..good.clone() }, "node 0 is in region 1, but there are only 1"),
-            (Config { groups: vec![Site::Region(3)], ..good.clone() }, "client group 0 is in region 3, but there are only 1"),
+            (
+                Config { nodes: vec![Place { region: 1, rack: 0 }], ..good.clone() },
+                "node 0 is in region 1, but there are only 1",
+            ),
+            (
+                Config { groups: vec![Site::Region(3)], ..good.clone() },
+                "client group 0 is in region 3, but there are only 1",
+            ),
             (Config { loss: 1.5, ..good.clone() }, "loss: 1.5 is not a fraction from 0 to 1"),
             (Config { duplicate: f64::NAN, ..good.clone() }, "duplicate: NaN is not a fraction from 0 to 1"),
             (Config { bandwidth: Some(0.0), ..good.clone() }, "bandwidth: 0 bytes per second is not a throughput"),
-            (Config { regions: 2, ..good.clone() }, "no delay is given from region 0 to region 1, and no chain of links leads there"),
+            (
+                Config { regions: 2, ..good.clone() },
+                "no delay is given from region 0 to region 1, and no chain of links leads there",
+            ),
             (linked(LinkRule { to: EndSet::default(), ..link.clone() }), "link 0, to: nothing is selected"),
             (linked(LinkRule { to: EndSet::of_nodes([7]), ..link.clone() }), "link 0, to: there is no node 7"),
-            (linked(LinkRule { from: EndSet::of_groups([0]), ..link.clone() }), "link 0, from: there is no client group 0"),
+            (
+                linked(LinkRule { from: EndSet::of_groups([0]), ..link.clone() }),
+                "link 0, from: there is no client group 0",
+            ),
             (linked(LinkRule { from: EndSet::of_regions([1]), ..link.clone() }), "link 0, from: there is no region 1"),
             (linked(LinkRule { loss: Some(-0.1), ..link.clone() }), "link 0, loss: -0.1 is not a fraction from 0 to 1"),
             (

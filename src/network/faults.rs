@@ -54,7 +54,10 @@ impl Default for Degrade {
 enum Directions {
     /// By spot: the number of its group, or 0.
     Between(Vec<u16>),
-    OneWay { from: Spots, to: Spots },
+    OneWay {
+        from: Spots,
+        to: Spots,
+    },
 }
 
 impl Directions {

@@ -41,6 +41,9 @@ pub(super) struct Terms {
 /// The numbers of the delays on a way, in order.
 pub(super) type Hops = SmallVec<[u16; 4]>;
 
+/// Stands for a sampler where a way has several delays, or none.
+const SEVERAL: u16 = u16::MAX;
+
 /// The map made flat for the run: spots, classes of ways, samplers.
 #[derive(Clone, Debug)]
 pub(super) struct Map {
@@ -48,7 +51,9 @@ pub(super) struct Map {
     spots: Vec<Spot>,
     groups: Vec<GroupSpots>,
     zones: u32,
-    /// By class: zone × zone, then one for each region's racks.
+    /// By class (zone × zone, then one for each region's racks) and leg, the number of the sampler; or [`SEVERAL`].
+    direct: Vec<u16>,
+    /// By class.
     hops: Vec<Hops>,
     terms: Vec<Terms>,
     /// By delay and leg, the number of its sampler. Equal distributions share one.
@@ -72,6 +77,7 @@ impl Map {
             spots: config.nodes.iter().map(|place| Spot { zone: place.region, rack: place.rack }).collect(),
             groups: Vec::new(),
             zones: 2 * regions + 1,
+            direct: Vec::new(),
             hops: Vec::new(),
             terms: Vec::new(),
             legs: Vec::new(),
@@ -114,7 +120,8 @@ impl Map {
                 self.samplers.len() - 1
             })
         });
-        let legs = legs.map(|sampler| u16::try_from(sampler).expect("fewer than 65 536 distributions are given"));
+        assert!(self.samplers.len() < SEVERAL as usize, "fewer than 65 535 distributions are given");
+        let legs = legs.map(|sampler| sampler as u16);
         self.legs.push(legs);
         u16::try_from(self.legs.len() - 1).expect("fewer than 65 536 delays are given")
     }
@@ -146,6 +153,10 @@ impl Map {
             }
             self.hops.push(hops);
             self.terms.push(terms);
+        }
+        for hops in &self.hops {
+            let several = [SEVERAL; Leg::COUNT];
+            self.direct.extend(if let [hop] = hops[..] { &self.legs[hop as usize] } else { &several });
         }
     }
 
@@ -194,13 +205,21 @@ impl Map {
 
     /// Whether every way has these terms: no loss, no duplicates, no pipes, no order kept.
     pub fn is_plain(&self) -> bool {
-        self.terms.iter().all(|terms| {
-            terms.loss == 0.0 && terms.duplicate == 0.0 && terms.pipes.is_empty() && !terms.fifo
-        })
+        self.terms
+            .iter()
+            .all(|terms| terms.loss == 0.0 && terms.duplicate == 0.0 && terms.pipes.is_empty() && !terms.fifo)
+    }
+
+    /// Nanoseconds over a way of this class; as [`Map::sample`] over its hops.
+    #[inline]
+    pub fn sample_class(&self, class: usize, leg: Leg, bits: u64) -> u64 {
+        match self.direct[class * Leg::COUNT + leg.index()] {
+            SEVERAL => self.sample(&self.hops[class], leg, bits),
+            sampler => self.samplers[sampler as usize].sample(bits),
+        }
     }
 
     /// Nanoseconds over these delays. The first takes `bits`, each further one bits derived from them.
-    #[inline]
     pub fn sample(&self, hops: &[u16], leg: Leg, bits: u64) -> u64 {
         let one = |hop: u16, bits| self.samplers[self.legs[hop as usize][leg.index()] as usize].sample(bits);
         let Some((&first, rest)) = hops.split_first() else {
@@ -272,12 +291,7 @@ fn way(
     to: u32,
 ) -> (Hops, Terms) {
     let regions = config.regions;
-    let general = Terms {
-        loss: config.loss,
-        duplicate: config.duplicate,
-        pipes: SmallVec::new(),
-        fifo: config.fifo,
-    };
+    let general = Terms { loss: config.loss, duplicate: config.duplicate, pipes: SmallVec::new(), fifo: config.fifo };
     let (nowhere, client) = (2 * regions, regions..2 * regions + 1);
     let clients = u32::from(client.contains(&from)) + u32::from(client.contains(&to));
     if clients == 2 {

@@ -116,7 +116,7 @@ impl Network {
         }
         let class = self.map.class(from, to);
         let bits = bits(self.draws, Purpose::Delay, envelope);
-        let arrival = now + Span(self.map.sample(self.map.hops(class), envelope.leg, bits));
+        let arrival = now + Span(self.map.sample_class(class, envelope.leg, bits));
         self.latest_arrival = self.latest_arrival.max(arrival);
         Fate::Deliver(arrival)
     }

@@ -134,8 +134,7 @@ fn the_most_specific_delay_wins() {
 fn a_field_that_a_later_link_leaves_out_stays_as_the_earlier_said() {
     let mut config = Config::simple(3, Dist::Constant(MS));
     let ends = || link(EndSet::of_nodes([0]), EndSet::of_nodes([1]));
-    config.links =
-        vec![LinkRule { delay: Some(constant(9)), ..ends() }, LinkRule { duplicate: Some(1.0), ..ends() }];
+    config.links = vec![LinkRule { delay: Some(constant(9)), ..ends() }, LinkRule { duplicate: Some(1.0), ..ends() }];
     let mut network = Network::new(&config, 1);
     assert_eq!(network.send(SimTime::ZERO, &write(0, 1, 1)), Fate::Twice(ms(9), ms(9)));
     assert_eq!(network.send(SimTime::ZERO, &write(0, 2, 1)), Fate::Deliver(ms(1)));
@@ -151,18 +150,18 @@ fn a_route_over_three_regions_is_the_sum_of_its_links() {
     assert_eq!(network.send(SimTime::ZERO, &write(0, 2, 1)), Fate::Deliver(ms(70)));
     assert_eq!(network.send(SimTime::ZERO, &write(2, 0, 1)), Fate::Deliver(ms(70)));
     assert_eq!(network.send(SimTime::ZERO, &request(0, 0, 0)), Fate::Deliver(ms(5)));
-    assert_eq!(network.send(SimTime::ZERO, &request(0, 0, 2)), Fate::Deliver(ms(75)), "a client's own way comes on top");
+    assert_eq!(
+        network.send(SimTime::ZERO, &request(0, 0, 2)),
+        Fate::Deliver(ms(75)),
+        "a client's own way comes on top"
+    );
 }
 
 #[test]
 fn the_parts_of_a_route_are_drawn_independently() {
     let mut config = spread_over(&[0, 1, 2]);
     let exponential = || LinkRule { delay: Some(Delay::same(Dist::Exponential { mean: MS as f64 })), ..wire(0, 1, 0) };
-    let far = LinkRule {
-        from: EndSet::of_regions([1]),
-        to: EndSet::of_regions([2]),
-        ..exponential()
-    };
+    let far = LinkRule { from: EndSet::of_regions([1]), to: EndSet::of_regions([2]), ..exponential() };
     config.links = vec![exponential(), far];
     let network = Network::new(&config, 3);
     let count = 40_000;
@@ -299,8 +298,7 @@ fn a_cut_is_remembered_for_the_longest_message_also_one_of_a_script() {
     network.add_cut(FaultId(0), &one_way(0, 1));
     network.remove_fault(ms(10), FaultId(0));
     for (now, sent_at, passed) in [(100, 20, true), (499, 20, true), (500, 0, false), (501, 400, true)] {
-        let passes =
-            network.passes_at_delivery(ms(now), ms(sent_at), node(0), node(1), NOBODY, Leg::WriteRequest);
+        let passes = network.passes_at_delivery(ms(now), ms(sent_at), node(0), node(1), NOBODY, Leg::WriteRequest);
         assert_eq!(passes, passed, "sent at {sent_at} ms, arrives at {now} ms");
         assert_eq!(network.faults.has_no_cuts(), now == 501, "the cut is remembered until 500 ms");
     }
@@ -415,7 +413,8 @@ fn wires_lose_independently_along_a_route() {
     let lossy = |from, to| LinkRule { loss: Some(0.5), ..wire(from, to, 10) };
     config.links = vec![lossy(0, 1), lossy(1, 2)];
     let mut network = Network::new(&config, 2);
-    let mut lost = |to| (0..10_000).filter(|op| network.send(ms(0), &write(0, to, *op)) == Fate::Lost(LossCause::Chance)).count();
+    let mut lost =
+        |to| (0..10_000).filter(|op| network.send(ms(0), &write(0, to, *op)) == Fate::Lost(LossCause::Chance)).count();
     let (near, far) = (lost(1), lost(2));
     assert!(near.abs_diff(5_000) < 225, "{near} of 10 000 are lost on one wire");
     assert!(far.abs_diff(7_500) < 195, "{far} of 10 000 are lost on two wires");
@@ -502,7 +501,11 @@ fn slow_nodes_and_links_multiply_and_count() {
     assert_eq!(network.hits(FaultId(0)), 3);
     let worse = Degrade { slower: 3.0, extra: Span::from_ms(5), ..Degrade::default() };
     network.add_link_fault(FaultId(7), &one_way(0, 2), worse);
-    assert_eq!(network.send(ms(0), &write(0, 2, 1)), Fate::Deliver(ms(65)), "factors multiply, then the extra is added");
+    assert_eq!(
+        network.send(ms(0), &write(0, 2, 1)),
+        Fate::Deliver(ms(65)),
+        "factors multiply, then the extra is added"
+    );
     assert_eq!(network.delay_of(&write(0, 2, 1)), Span::from_ms(65));
     assert_eq!(network.send(ms(0), &write(2, 0, 1)), Fate::Deliver(ms(20)), "the other direction is as it was");
     assert_eq!(network.hits(FaultId(7)), 1, "asking for a delay is no hit");

@@ -269,7 +269,6 @@ fn add(delays: &mut Vec<Delay>, delay: &Delay) -> usize {
     delays.len() - 1
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,7 +47,7 @@ pub enum Site {
     Rack(Place),
     /// Outside the map: the client's delay to every node. Scripted clients are here.
     Nowhere,
-    /// Dealt over the regions: the session with number i is in region i mod regions.
+    /// Dealt over the regions: the session whose id is i is in region i mod regions, whatever its group.
     Spread,
 }
 
@@ -110,7 +110,7 @@ pub struct LinkRule {
     /// Chance that a message arrives twice, 0 to 1.
     pub duplicate: Option<f64>,
     /// Bytes per second that fit through the link in one direction, shared by all who send over it. It takes
-    /// the place of the senders' own bandwidth.
+    /// the place of the senders' own bandwidth; infinite lifts that.
     pub bandwidth: Option<f64>,
     /// Whether messages of one sender to one receiver keep their order.
     pub fifo: Option<bool>,
@@ -259,7 +259,7 @@ fn check_terms(
         }
     }
     if let Some(bandwidth) = bandwidth
-        && !(bandwidth > 0.0 && bandwidth.is_finite())
+        && (bandwidth.is_nan() || bandwidth <= 0.0)
     {
         wrong.push(format!("{place}bandwidth: {bandwidth} bytes per second is not a throughput"));
     }

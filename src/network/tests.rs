@@ -405,6 +405,14 @@ fn a_link_with_a_bandwidth_is_shared_by_all_who_send_over_it() {
     assert_eq!(network.send(ms(0), &write(0, 2, 1)), Fate::Deliver(ms(3)));
     assert_eq!(network.send(ms(0), &write(1, 2, 1)), Fate::Deliver(ms(5)));
     assert_eq!(network.send(ms(0), &write(0, 1, 1)), Fate::Deliver(ms(1)));
+
+    config.bandwidth = Some(1_000_000.0);
+    config.links[0].bandwidth = Some(f64::INFINITY);
+    let mut network = Network::new(&config, 1);
+    for _ in 0..2 {
+        assert_eq!(network.send(ms(0), &write(0, 2, 1)), Fate::Deliver(ms(1)), "a link may be unlimited");
+    }
+    assert_eq!(network.send(ms(0), &write(0, 1, 1)), Fate::Deliver(ms(2)));
 }
 
 #[test]
@@ -488,6 +496,34 @@ fn nothing_shifts_the_luck_of_another_message() {
     longer.nodes.extend([Place { region: 0, rack: 0 }; 3]);
     longer.groups = vec![Site::Spread; 4];
     assert_eq!(delays(&mut Network::new(&longer, 9)), calm, "nor do more nodes and clients");
+}
+
+#[test]
+fn delays_follow_their_distribution_on_every_leg_and_do_not_depend_on_each_other() {
+    let network = Network::new(&exponential(), 3);
+    let count = 20_000;
+    let drawn = |leg, replica, attempt| -> Vec<f64> {
+        let envelope = |op| Envelope { leg, replica, attempt, ..write(0, 1, op) };
+        (0..count).map(|op| network.delay_of(&envelope(op)).as_ms()).collect()
+    };
+    let first = drawn(Leg::WriteRequest, 1, 0);
+    for leg in Leg::ALL {
+        let mut sorted = drawn(leg, 1, 0);
+        sorted.sort_by(f64::total_cmp);
+        // The statistic of Kolmogorov and Smirnov; 1.95 is exceeded by chance once in a thousand.
+        let distance = sorted.iter().enumerate().map(|(rank, delay)| {
+            let below = 1.0 - crate::kernel::math::exp(-delay);
+            (below - rank as f64 / count as f64).abs().max((below - (rank + 1) as f64 / count as f64).abs())
+        });
+        let distance = distance.fold(0.0, f64::max) * (count as f64).sqrt();
+        assert!(distance < 1.95, "{}: {distance}", leg.name());
+    }
+    for other in [drawn(Leg::WriteAck, 1, 0), drawn(Leg::WriteRequest, 2, 0), drawn(Leg::WriteRequest, 1, 1)] {
+        // Mean and variance of an exponential are 1, so this is the correlation.
+        let products = first.iter().zip(&other).map(|(a, b)| (a - 1.0) * (b - 1.0));
+        let correlation = products.sum::<f64>() / count as f64;
+        assert!(correlation.abs() < 4.5 / (count as f64).sqrt(), "correlation {correlation}");
+    }
 }
 
 #[test]

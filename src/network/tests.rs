@@ -282,6 +282,7 @@ fn a_message_on_its_way_is_cut_too_even_if_the_cut_heals_before_it_arrives() {
     network.add_cut(FaultId(0), &one_way(0, 1));
     assert!(!passes(&mut network, 10, 0, 0, 1), "the cut holds");
     network.remove_fault(ms(11), FaultId(0));
+    assert!(!network.cut_between(node(0), node(1), NOBODY), "what is remembered does not hold any more");
     assert!(!passes(&mut network, 12, 2, 0, 1), "the cut has healed, and bit all the same");
     assert!(passes(&mut network, 12, 2, 0, 2) && passes(&mut network, 12, 2, 1, 0));
     assert!(passes(&mut network, 21, 11, 0, 1), "sent at the instant of healing");
@@ -318,6 +319,20 @@ fn loss_and_duplicates_come_at_their_rates() {
     // Within 4.5 standard deviations of the binomial.
     assert!((lost - 10_000.0).abs() < 4.5 * 9_000f64.sqrt(), "{lost} lost");
     assert!((twice - 1_800.0).abs() < 4.5 * 1_764f64.sqrt(), "{twice} arrived twice");
+}
+
+#[test]
+fn the_second_copy_takes_its_own_time() {
+    let mut network = Network::new(&Config { duplicate: 1.0, ..exponential() }, 5);
+    let count = 10_000;
+    let mut product = 0.0;
+    for op in 0..count {
+        let Fate::Twice(first, second) = network.send(SimTime::ZERO, &write(0, 1, op)) else {
+            unreachable!("every message arrives twice here")
+        };
+        product += (first.as_ms() - 1.0) * (second.as_ms() - 1.0) / count as f64;
+    }
+    assert!(product.abs() < 4.5 / (count as f64).sqrt(), "correlation {product}");
 }
 
 #[test]

@@ -1,4 +1,8 @@
 //! How long the network takes to decide a message's fate.
+//!
+//! Under the release profile on a quiet 2-core machine, in ns: the draw alone 5.7, a send in a simple cluster 13.7,
+//! with loss, a link, a cut or a bandwidth 25 to 28. Compare figures of one invocation only: under load, or without
+//! link-time optimisation, all of them are two to three times as large.
 
 #![allow(missing_docs)] // The macros of criterion make public functions without any.
 

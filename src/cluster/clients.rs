@@ -9,8 +9,6 @@ use smallvec::SmallVec;
 
 use crate::history::{Finished, Observation, OpKind};
 use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId, SessionId};
-use crate::kernel::rng::{Keyed, Purpose, tag};
-use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{SimTime, Span};
 use crate::node::commons::Commons;
 use crate::node::config::ProfileId;
@@ -20,10 +18,11 @@ use crate::node::outputs::Input;
 use crate::node::{Node, write_id};
 use crate::version::{Siblings, Value, Version, merge_values};
 use crate::workload::arrivals::{Arrivals, Arriving};
-use crate::workload::config::{Arrival, ContextRule, Data, KeyChoice, OperationKind, Routing};
+use crate::workload::config::{Arrival, ContextRule, Data, KeyChoice, OperationKind};
 use crate::workload::keys::Picked;
-use crate::workload::session::{GroupState, Planned, Session};
-use crate::workload::values;
+use crate::version::value::Part;
+use crate::workload::session::{GroupState, Session};
+use crate::workload::values::{self, Fresh};
 
 use super::config::{ContextSource, RunConfig, ScriptedKind, ScriptedOp};
 use super::event::{Delivery, Event, RunTimer};
@@ -34,8 +33,8 @@ use super::simulation::{ScriptedFates, Simulation, nothing};
 /// One session.
 struct ClientSession {
     group: GroupId,
-    next_number: u32,
-    begun: u64,
+    /// Operations of a scripted client so far.
+    scripted: u32,
     /// Operations under way: number, place in the slab.
     open: SmallVec<[(u32, u32); 2]>,
     plan: Session,
@@ -43,10 +42,9 @@ struct ClientSession {
 
 /// A group of sessions under way.
 struct Group {
-    arrivals: Option<Arrivals>,
+    arrivals: Arrivals,
     next: Option<Arriving>,
     state: GroupState,
-    read_after: Sampler,
     /// Whether contexts must outlive an operation.
     keeps_contexts: bool,
     /// `one_at_a_time`: whether somebody holds the lock, and who waits for it since when.
@@ -119,13 +117,14 @@ pub(super) struct Clients {
     ops: Vec<Option<ClientOp>>,
     free: Vec<u32>,
     seen: BTreeMap<(SessionId, KeyId), Seen>,
+    /// What each session has counted on each key, by its own books.
+    counted: BTreeMap<(SessionId, KeyId), Part>,
     pub router: Router,
     next_item: u32,
 }
 
 impl Clients {
     pub fn new(config: &RunConfig, commons: &Commons, nodes: &mut Vec<Node>, view: &View) -> Clients {
-        let draws = Keyed::new(config.seed);
         let mut sessions = Vec::new();
         let mut groups = Vec::new();
         for (number, group) in config.groups.iter().enumerate() {
@@ -134,20 +133,18 @@ impl Clients {
                 let session = SessionId(sessions.len() as u32);
                 sessions.push(ClientSession {
                     group: id,
-                    next_number: 0,
-                    begun: 0,
+                    scripted: 0,
                     open: SmallVec::new(),
-                    plan: Session::new(session, draws),
+                    plan: Session::new(config.seed, session),
                 });
             }
             let writes_alone = |kind: &OperationKind| {
                 matches!(kind, OperationKind::Put | OperationKind::Delete | OperationKind::WriteThenRead)
             };
             groups.push(Group {
-                arrivals: (!matches!(group.arrival, Arrival::Closed { .. })).then(|| Arrivals::new(group, id, config.seed)),
+                arrivals: Arrivals::new(group, id, config.seed),
                 next: None,
-                state: GroupState::new(group, id, config.seed),
-                read_after: group.read_after.compile(),
+                state: GroupState::new(group),
                 keeps_contexts: group.mix.iter().any(|(kind, _)| writes_alone(kind))
                     && group.keys != KeyChoice::New
                     && group.context != ContextRule::None,
@@ -159,10 +156,9 @@ impl Clients {
             let session = SessionId(sessions.len() as u32);
             sessions.push(ClientSession {
                 group: GroupId((config.groups.len() + number) as u16),
-                next_number: 0,
-                begun: 0,
+                scripted: 0,
                 open: SmallVec::new(),
-                plan: Session::new(session, draws),
+                plan: Session::new(config.seed, session),
             });
         }
         let router = Router::new(config, commons, nodes, view);
@@ -172,6 +168,7 @@ impl Clients {
             ops: Vec::new(),
             free: Vec::new(),
             seen: BTreeMap::new(),
+            counted: BTreeMap::new(),
             router,
             next_item: config.texts.len() as u32,
         }
@@ -249,7 +246,9 @@ impl Simulation<'_> {
             match group.arrival {
                 Arrival::Closed { .. } => {
                     for index in 0..group.sessions {
-                        self.agenda.schedule(group.start, Event::Session(SessionId(group.first_session.0 + index)));
+                        if let Some(at) = self.clients.groups[number].arrivals.first_start(index) {
+                            self.agenda.schedule(at, Event::Session(SessionId(group.first_session.0 + index)));
+                        }
                     }
                 }
                 Arrival::Open { .. } | Arrival::Trace(_) => self.schedule_arrival(id),
@@ -259,7 +258,7 @@ impl Simulation<'_> {
 
     fn schedule_arrival(&mut self, id: GroupId) {
         let group = &mut self.clients.groups[id.index()];
-        group.next = group.arrivals.as_mut().and_then(Arrivals::next);
+        group.next = group.arrivals.next();
         if let Some(arriving) = &group.next {
             self.agenda.schedule(arriving.at, Event::Arrival(id));
         }
@@ -275,13 +274,6 @@ impl Simulation<'_> {
 
     /// A closed session begins its next operation.
     pub(super) fn on_session(&mut self, session: SessionId) {
-        let group = self.clients.group(session);
-        let config = &self.config.groups[group.index()];
-        let begun = &mut self.clients.sessions[session.index()].begun;
-        if self.now >= config.stop || config.operations.is_some_and(|most| *begun >= most) {
-            return;
-        }
-        *begun += 1;
         self.record(u64::from(session.0), 1, 7 << 56);
         self.want(session, self.now, None);
     }
@@ -306,8 +298,7 @@ impl Simulation<'_> {
         let clients = &mut self.clients;
         let planned = match (&config.arrival, trace_row) {
             (Arrival::Trace(rows), Some(row)) => {
-                let row = &rows[row as usize];
-                Planned { kind: row.operation, key: Picked::Key(row.key), size: row.size, item: 0 }
+                clients.sessions[session.index()].plan.traced_operation(&rows[row as usize])
             }
             _ => clients.sessions[session.index()].plan.next_operation(&mut clients.groups[id.index()].state),
         };
@@ -315,7 +306,7 @@ impl Simulation<'_> {
             Picked::Key(key) => key,
             Picked::NewKey => {
                 let key = self.keys.new_key(&mut self.commons);
-                self.clients.groups[id.index()].state.key_made(key);
+                self.clients.groups[id.index()].state.keys.created(key);
                 key
             }
         };
@@ -325,11 +316,9 @@ impl Simulation<'_> {
             OperationKind::Put | OperationKind::Delete => Stage::Put,
             OperationKind::WriteThenRead => Stage::PutThenRead,
         };
-        let state = &mut self.clients.sessions[session.index()];
-        let number = state.next_number;
-        state.next_number += 2;
+        // An operation may have two parts with messages of their own, so it takes two numbers.
         let mut op = ClientOp {
-            op: OpId::of_session(session, number),
+            op: OpId::of_session(session, 2 * planned.number),
             attempt: 0,
             session,
             group: id,
@@ -357,19 +346,28 @@ impl Simulation<'_> {
             let seen = self.clients.seen.get(&(session, key));
             op.fastest = seen.and_then(|seen| seen.fastest);
             op.context = self.context(session, key, config.context);
-            let item = self.new_item();
-            let write = write_id(op.op, 0);
-            let fresh = values::change(config.data, op.kind, &Value::Tombstone, item, write.0, op.item);
-            op.size = op.size.max(fresh.bytes().unwrap_or(0));
-            op.value = fresh;
+            (op.value, op.size) = self.make_value(&op, &[]);
         }
         let place = self.clients.insert(op);
         self.start_stage(place, true);
     }
 
-    fn new_item(&mut self) -> u32 {
-        self.clients.next_item = self.clients.next_item.wrapping_add(1);
-        self.clients.next_item
+    /// The value of a group's write, from what it has read.
+    fn make_value(&mut self, op: &ClientOp, seen: &[Version]) -> (Value, u32) {
+        let data = self.config.groups[op.group.index()].data;
+        let clients = &mut self.clients;
+        clients.next_item = clients.next_item.wrapping_add(1);
+        let start = Part { writer: u64::from(op.session.0), added: 0, taken: 0 };
+        let counts = matches!(data, Data::Counter(_));
+        let counted = if counts { clients.counted.get(&(op.session, op.key)).copied().unwrap_or(start) } else { start };
+        let fresh = Fresh { number: clients.next_item, counted, item: op.item, size: op.size };
+        let made = values::make(data, op.kind, seen, fresh);
+        if counts {
+            let takes = op.kind == OperationKind::Remove;
+            let now = Part { added: counted.added + u64::from(!takes), taken: counted.taken + u64::from(takes), ..counted };
+            clients.counted.insert((op.session, op.key), now);
+        }
+        (made.value, made.size)
     }
 
     /// What a session's write carries.
@@ -517,9 +515,9 @@ impl Simulation<'_> {
             Stage::GetOfUpdate if ok => self.put_of_update(place, read),
             Stage::PutThenRead if ok => {
                 op.stage = Stage::Pause;
-                let (name, group) = (op.op, op.group);
-                let bits = self.commons.draws.bits(Purpose::Think, name.0, tag(1, 0, 0));
-                let wait = Span(self.clients.groups[group.index()].read_after.sample(bits));
+                let (name, group, session) = (op.op, op.group, op.session);
+                let plan = &self.clients.sessions[session.index()].plan;
+                let wait = plan.read_after(name.number() / 2, &self.clients.groups[group.index()].state);
                 if wait == Span::ZERO {
                     self.on_read_back(name);
                 } else {
@@ -532,22 +530,14 @@ impl Simulation<'_> {
 
     /// The answer of an update's get has come: merge, change, put.
     fn put_of_update(&mut self, place: u32, read: Siblings) {
-        let item = self.new_item();
         let now = self.now;
-        let config = self.config;
-        let op = self.clients.ops[place as usize].as_ref().expect("it is under way");
+        let op = self.clients.ops[place as usize].take().expect("it is under way");
         let name = next_number(op.op);
-        let write = write_id(name, 0);
         let (value, size) = match op.step {
-            None => {
-                let data = config.groups[op.group.index()].data;
-                let merged = merge_values(data.merge(), &read);
-                let changed = values::change(data, op.kind, &merged, item, write.0, op.item);
-                let size = op.size.max(changed.bytes().unwrap_or(0));
-                (changed, size)
-            }
-            Some(step) => self.scripted_change(step, &read, write.0),
+            None => self.make_value(&op, &read),
+            Some(step) => self.scripted_change(step, &read, write_id(name, 0).0),
         };
+        self.clients.ops[place as usize] = Some(op);
         self.clients.rename(place, name);
         let op = self.clients.ops[place as usize].as_mut().expect("it is under way");
         op.stage = Stage::PutOfUpdate;
@@ -653,7 +643,7 @@ impl Simulation<'_> {
             };
             let latency = self.now.since(op.intended_at);
             self.script.fates.remove(&op.op);
-            self.scripted_over(step, outcome, latency, op.led_by, &answer, op.session);
+            self.scripted_over(step, outcome, latency, op.led_by, &answer, None);
             return;
         }
         let config = &self.config.groups[op.group.index()];
@@ -665,9 +655,10 @@ impl Simulation<'_> {
             }
         }
         if let Arrival::Closed { .. } = config.arrival {
-            let clients = &mut self.clients;
-            let think = clients.sessions[op.session.index()].plan.think(&clients.groups[op.group.index()].state);
-            self.agenda.schedule(self.now + think, Event::Session(op.session));
+            let index = op.session.0 - config.first_session.0;
+            if let Some(at) = self.clients.groups[op.group.index()].arrivals.next_start(index, self.now) {
+                self.agenda.schedule(at, Event::Session(op.session));
+            }
         }
     }
 
@@ -675,8 +666,8 @@ impl Simulation<'_> {
     pub(super) fn begin_scripted(&mut self, step: u32, scripted: &ScriptedOp) {
         let session = scripted.session;
         let state = &mut self.clients.sessions[session.index()];
-        let number = state.next_number;
-        state.next_number += 2;
+        let number = state.scripted;
+        state.scripted += 2;
         let id = state.group;
         let name = OpId::scripted(session, number);
         for part in 0..2 {
@@ -746,6 +737,3 @@ fn stage_kind(op: &ClientOp) -> (OpKind, bool) {
         Stage::Put | Stage::PutThenRead | Stage::Pause => (OpKind::Put, false),
     }
 }
-
-#[allow(unused)]
-fn unused(_: Data, _: Routing) {}

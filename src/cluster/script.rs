@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kernel::ids::{NodeId, OpId, SessionId};
+use crate::kernel::ids::{NodeId, OpId};
 use crate::kernel::rng::{Purpose, Stream};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::message::Outcome;
@@ -214,10 +214,17 @@ impl Simulation<'_> {
     }
 
     /// What became of a scripted operation.
-    pub(super) fn scripted_over(&mut self, number: u32, outcome: Outcome, latency: Span, coordinator: Option<NodeId>, answer: &Siblings, session: SessionId) {
-        let _ = session;
+    pub(super) fn scripted_over(
+        &mut self,
+        number: u32,
+        outcome: Outcome,
+        latency: Span,
+        coordinator: Option<NodeId>,
+        answer: &Siblings,
+        stale: Option<bool>,
+    ) {
         self.script.answers.insert(number, answer.clone());
-        let result = self.judge_step(number, outcome, latency, coordinator, answer);
+        let result = self.judge_step(number, outcome, latency, coordinator, answer, stale);
         self.script.results.push(result);
         self.step_over(number);
     }

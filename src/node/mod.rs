@@ -473,6 +473,11 @@ impl Node {
         &self.disk.view
     }
 
+    /// Takes over a view of the membership, as a client does that polls.
+    pub fn set_view(&mut self, view: View) {
+        self.disk.view = view;
+    }
+
     /// Whom it does not trust, in order.
     pub fn suspects(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.memory.detector.suspects()

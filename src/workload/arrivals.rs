@@ -118,6 +118,10 @@ impl Arrivals {
     /// If the group is not closed.
     pub fn first_start(&mut self, session_index: u32) -> Option<SimTime> {
         let start = self.start;
+        if self.quota.sessions == 1 {
+            // A session on its own begins exactly when the scenario says.
+            return self.begin(session_index, start);
+        }
         let closed = self.closed();
         let part = closed.luck(session_index).bits(Purpose::Think, 2);
         let think = closed.think(session_index);

@@ -2,6 +2,7 @@
 pub mod chaos;
 mod clients;
 pub mod config;
+mod cut_shapes;
 mod event;
 mod faults;
 mod inspect;

@@ -8,7 +8,8 @@
 //! | `replica`, `storage`, `cache` | a replica's own work and its queue | §5, §6.1 |
 //! | `handoff` | hinted handoff | §4.6 |
 //! | `anti_entropy` | Merkle trees, compared as a conversation | §4.7 |
-//! | `membership`, `gossip`, `transfer` | views, rings, moving ranges | §4.8, §4.9 |
+//! | `membership`, `view`, `gossip`, `placement` | changes, who knows of which, the rings that follow | §4.8 |
+//! | `transfer`, `leftovers` | moving ranges to new owners | §4.9 |
 //! | `detector` | who is not answering | §4.8.3 |
 //!
 //! What survives a crash is in [`Disk`], what does not is in [`Memory`].
@@ -19,10 +20,12 @@ pub mod commons;
 pub mod config;
 pub mod detector;
 mod get;
+pub mod gossip;
 mod handoff;
 pub mod membership;
 pub mod message;
 pub mod outputs;
+pub mod placement;
 mod put;
 mod quorum;
 pub mod replica;
@@ -30,12 +33,13 @@ pub mod requests;
 pub mod stats;
 pub mod storage;
 pub mod transfer;
+pub mod view;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId};
-use crate::kernel::rng::{Purpose, tag};
+use crate::kernel::rng::{Purpose, Stream, tag};
 use crate::kernel::time::{SimTime, Span};
 use crate::store::{Hints, Roots, Table};
 use crate::version::{Scheme, Version};
@@ -88,6 +92,8 @@ pub struct Memory {
     storage: StorageQueue,
     cache: cache::Cache,
     handoff: handoff::Handoff,
+    gossip: gossip::Gossip,
+    transfers: transfer::Transfers,
     placement: Option<Arc<Placement>>,
     waits_for_hints: bool,
     /// The last writes that came in, if messages can come twice.
@@ -108,6 +114,8 @@ impl Memory {
             storage: StorageQueue::new(storage.workers, slices),
             cache: cache::Cache::default(),
             handoff: handoff::Handoff::default(),
+            gossip: gossip::Gossip::default(),
+            transfers: transfer::Transfers::default(),
             placement: None,
             waits_for_hints: lives > 0 && commons.config.hints.is_some_and(|h| h.recovered_node == RecoveredNode::Waits),
             recent_puts: VecDeque::new(),
@@ -136,6 +144,8 @@ pub struct Node {
     id: NodeId,
     disk: Disk,
     memory: Memory,
+    /// Draws of gossip peers; made when first needed.
+    peers: Option<Box<Stream>>,
     scheme: Scheme,
     /// Running totals.
     pub stats: Stats,
@@ -168,6 +178,7 @@ impl Node {
                 lamport: 0,
             },
             memory: Memory::new(commons, 0),
+            peers: None,
             scheme: commons.config.versioning.scheme,
             stats: Stats::default(),
             skew: 0,
@@ -183,9 +194,13 @@ impl Node {
             Input::Message { from, op, attempt, message } => self.on_message(commons, now, from, (op, attempt), message, out),
             Input::Timer(timer) => self.on_timer(commons, now, timer, out),
             Input::Wake(wake) => self.on_wake(commons, now, wake, out),
-            Input::Start => self.on_start(commons, out),
+            Input::Start => {
+                self.on_start(commons, out);
+                self.start_gossip(commons, now, out);
+                self.start_transfers(commons, now, out);
+            }
             Input::Peer { peer, reachable } => self.on_peer(commons, now, peer, reachable, out),
-            Input::Admin(_admin) => todo!("membership"),
+            Input::Admin(admin) => self.on_admin(commons, now, admin, out),
             Input::Run { task, with } => self.on_run(commons, now, task, with, out),
         }
     }
@@ -231,8 +246,8 @@ impl Node {
             }
             Message::HintsAck { batch } => self.on_hints_ack(commons, batch, out),
             Message::Exchange(_) => todo!("anti-entropy"),
-            Message::Transfer(_) => todo!("transfer"),
-            Message::Gossip(_) => todo!("gossip"),
+            Message::Transfer(transfer) => self.on_transfer(commons, now, sender, op, *transfer, out),
+            Message::Gossip(gossip) => self.on_gossip(commons, now, sender, op, *gossip, out),
             Message::Probe { .. } => out.send(from, op, attempt, Message::ProbeAck),
             Message::ProbeAck | Message::Heartbeat => {}
         }
@@ -264,12 +279,12 @@ impl Node {
             Wake::Probe => self.on_probe_time(commons, now, out),
             Wake::Reap => self.on_reap(commons, now, out),
             Wake::Recovered => self.memory.waits_for_hints = false,
+            Wake::Gossip => self.on_gossip_time(commons, now, out),
+            Wake::Transfer => self.on_transfer_time(commons, now, out),
+            Wake::TransferBatch(stream) => self.on_transfer_batch_time(commons, now, stream, out),
             Wake::BufferWriter
-            | Wake::Gossip
             | Wake::AntiEntropy
             | Wake::Heartbeat
-            | Wake::Transfer
-            | Wake::TransferBatch(_)
             | Wake::Exchange(_)
             | Wake::Admission => todo!("background"),
         }
@@ -299,10 +314,11 @@ impl Node {
         Span(((u128::from(bits) * u128::from(period.0)) >> 64) as u64 + 1)
     }
 
-    fn on_run(&mut self, commons: &mut Commons, now: SimTime, task: Task, _with: Option<NodeId>, out: &mut Outputs) {
+    fn on_run(&mut self, commons: &mut Commons, now: SimTime, task: Task, with: Option<NodeId>, out: &mut Outputs) {
         match task {
             Task::Hints => self.scan_hints(commons, now, out),
-            Task::Gossip | Task::AntiEntropy => todo!("background"),
+            Task::Gossip => self.run_gossip(commons, now, with, out),
+            Task::AntiEntropy => todo!("background"),
         }
     }
 
@@ -420,8 +436,12 @@ impl Node {
         }
     }
 
-    fn on_background_done(&mut self, _commons: &mut Commons, _now: SimTime, _token: u64, _out: &mut Outputs) {
-        todo!("background")
+    /// Storage has done a conversation's work. The top byte of the token names whose it is.
+    fn on_background_done(&mut self, commons: &mut Commons, now: SimTime, token: u64, out: &mut Outputs) {
+        match token >> 56 {
+            transfer::TOKEN_OWNER => self.on_transfer_stored(commons, now, token as u32, out),
+            _ => todo!("background"),
+        }
     }
 
     fn trusts(&self, peer: NodeId) -> bool {

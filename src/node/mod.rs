@@ -50,7 +50,7 @@ use put::PutArrival;
 use replica::{FailingAccess, Tail};
 use requests::{Requests, Standing, Work};
 use stats::Stats;
-use storage::{Job, JobWork, StorageQueue};
+use storage::{BackgroundOwner, Job, JobWork, StorageQueue};
 
 pub use put::write_id;
 
@@ -88,6 +88,7 @@ pub struct Memory {
     storage: StorageQueue,
     cache: cache::Cache,
     handoff: handoff::Handoff,
+    exchanges: anti_entropy::Exchanges,
     placement: Option<Arc<Placement>>,
     waits_for_hints: bool,
     /// The last writes that came in, if messages can come twice.
@@ -108,6 +109,7 @@ impl Memory {
             storage: StorageQueue::new(storage.workers, slices),
             cache: cache::Cache::default(),
             handoff: handoff::Handoff::default(),
+            exchanges: anti_entropy::Exchanges::default(),
             placement: None,
             waits_for_hints: lives > 0 && commons.config.hints.is_some_and(|h| h.recovered_node == RecoveredNode::Waits),
             recent_puts: VecDeque::new(),
@@ -230,7 +232,7 @@ impl Node {
                 self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Hints { batch, hints } }, out);
             }
             Message::HintsAck { batch } => self.on_hints_ack(commons, batch, out),
-            Message::Exchange(_) => todo!("anti-entropy"),
+            Message::Exchange(exchange) => self.on_exchange(commons, now, sender, op, *exchange, out),
             Message::Transfer(_) => todo!("transfer"),
             Message::Gossip(_) => todo!("gossip"),
             Message::Probe { .. } => out.send(from, op, attempt, Message::ProbeAck),
@@ -264,14 +266,10 @@ impl Node {
             Wake::Probe => self.on_probe_time(commons, now, out),
             Wake::Reap => self.on_reap(commons, now, out),
             Wake::Recovered => self.memory.waits_for_hints = false,
-            Wake::BufferWriter
-            | Wake::Gossip
-            | Wake::AntiEntropy
-            | Wake::Heartbeat
-            | Wake::Transfer
-            | Wake::TransferBatch(_)
-            | Wake::Exchange(_)
-            | Wake::Admission => todo!("background"),
+            Wake::AntiEntropy => self.on_anti_entropy_time(commons, now, out),
+            Wake::Exchange(number) => self.on_exchange_time(commons, now, number, out),
+            Wake::BufferWriter | Wake::Heartbeat | Wake::Admission => todo!("background"),
+            Wake::Gossip | Wake::Transfer | Wake::TransferBatch(_) => todo!("background"),
         }
     }
 
@@ -287,6 +285,7 @@ impl Node {
         if let Deletes::Tombstone { keep: Some(keep) } = config.deletes {
             out.wake(replica::reap_period(keep), Wake::Reap);
         }
+        self.start_anti_entropy(commons, out);
         if self.memory.waits_for_hints {
             let wait = config.hints.and_then(|hints| hints.scan_every).unwrap_or(Span::from_secs(10));
             out.wake(wait + Span::from_secs(1), Wake::Recovered);
@@ -299,10 +298,11 @@ impl Node {
         Span(((u128::from(bits) * u128::from(period.0)) >> 64) as u64 + 1)
     }
 
-    fn on_run(&mut self, commons: &mut Commons, now: SimTime, task: Task, _with: Option<NodeId>, out: &mut Outputs) {
+    fn on_run(&mut self, commons: &mut Commons, now: SimTime, task: Task, with: Option<NodeId>, out: &mut Outputs) {
         match task {
             Task::Hints => self.scan_hints(commons, now, out),
-            Task::Gossip | Task::AntiEntropy => todo!("background"),
+            Task::AntiEntropy => self.run_anti_entropy(commons, now, with, out),
+            Task::Gossip => todo!("background"),
         }
     }
 
@@ -420,8 +420,13 @@ impl Node {
         }
     }
 
-    fn on_background_done(&mut self, _commons: &mut Commons, _now: SimTime, _token: u64, _out: &mut Outputs) {
-        todo!("background")
+    fn on_background_done(&mut self, commons: &mut Commons, now: SimTime, token: u64, out: &mut Outputs) {
+        let number = token as u32;
+        match BackgroundOwner::of(token) {
+            BackgroundOwner::Transfer => todo!("background"),
+            BackgroundOwner::AntiEntropy => self.on_exchange_storage(commons, now, number, out),
+            BackgroundOwner::BufferWriter => todo!("background"),
+        }
     }
 
     fn trusts(&self, peer: NodeId) -> bool {
@@ -476,6 +481,11 @@ impl Node {
     /// Whom it does not trust, in order.
     pub fn suspects(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.memory.detector.suspects()
+    }
+
+    /// Anti-entropy conversations under way.
+    pub fn exchanges_open(&self) -> usize {
+        self.memory.exchanges.open()
     }
 
     /// Requests it is leading.

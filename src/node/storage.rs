@@ -70,6 +70,34 @@ pub enum JobWork {
     },
 }
 
+/// Whose background task it is: the top byte of a task's token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BackgroundOwner {
+    /// Range transfer.
+    Transfer = 1,
+    /// Anti-entropy.
+    AntiEntropy = 2,
+    /// The write buffer's writer.
+    BufferWriter = 3,
+}
+
+impl BackgroundOwner {
+    /// The token of this owner's task of this number.
+    pub const fn token(self, number: u32) -> u64 {
+        (self as u64) << 56 | number as u64
+    }
+
+    /// The owner named in a token.
+    pub fn of(token: u64) -> BackgroundOwner {
+        match token >> 56 {
+            1 => BackgroundOwner::Transfer,
+            2 => BackgroundOwner::AntiEntropy,
+            3 => BackgroundOwner::BufferWriter,
+            other => unreachable!("no background task has the owner {other}"),
+        }
+    }
+}
+
 impl JobWork {
     /// Whether it makes way for requests under admission control.
     pub fn is_background(&self) -> bool {

@@ -23,6 +23,7 @@ mod handoff;
 pub mod membership;
 pub mod message;
 pub mod outputs;
+pub mod phi;
 mod put;
 mod quorum;
 pub mod replica;
@@ -42,7 +43,7 @@ use crate::version::{Scheme, Version};
 
 use commons::Commons;
 use config::{Background, Detector as DetectorConfig, Deletes, Flush, Profile, RecoveredNode};
-use detector::Detector;
+use detector::{Detector, News, Rumour};
 use membership::{Placement, View};
 use message::{Message, RequestId};
 use outputs::{Input, Note, Outputs, Task, Timer, Wake};
@@ -203,8 +204,9 @@ impl Node {
             }
             return;
         };
-        if !self.memory.detector.calm() {
-            self.on_sign_of_life(commons, sender, out);
+        // A heartbeat is weighed before it clears a suspicion.
+        if !self.memory.detector.calm() && !matches!(message, Message::Heartbeat) {
+            self.on_sign_of_life(commons, now, sender, out);
         }
         match message {
             Message::Get { .. } | Message::GetReply { .. } | Message::PutReply { .. } => {
@@ -236,7 +238,8 @@ impl Node {
             Message::Transfer(_) => todo!("transfer"),
             Message::Gossip(_) => todo!("gossip"),
             Message::Probe { .. } => out.send(from, op, attempt, Message::ProbeAck),
-            Message::ProbeAck | Message::Heartbeat => {}
+            Message::ProbeAck => {}
+            Message::Heartbeat => self.on_heartbeat(commons, now, sender, out),
         }
     }
 
@@ -268,7 +271,8 @@ impl Node {
             Wake::Recovered => self.memory.waits_for_hints = false,
             Wake::AntiEntropy => self.on_anti_entropy_time(commons, now, out),
             Wake::Exchange(number) => self.on_exchange_time(commons, now, number, out),
-            Wake::BufferWriter | Wake::Heartbeat | Wake::Admission => todo!("background"),
+            Wake::Heartbeat => self.on_heartbeat_time(commons, now, out),
+            Wake::BufferWriter | Wake::Admission => todo!("background"),
             Wake::Gossip | Wake::Transfer | Wake::TransferBatch(_) => todo!("background"),
         }
     }
@@ -286,6 +290,9 @@ impl Node {
             out.wake(replica::reap_period(keep), Wake::Reap);
         }
         self.start_anti_entropy(commons, out);
+        if let DetectorConfig::Phi { heartbeat_every, .. } = config.detector {
+            out.wake(self.phase(commons, 2, heartbeat_every), Wake::Heartbeat);
+        }
         if self.memory.waits_for_hints {
             let wait = config.hints.and_then(|hints| hints.scan_every).unwrap_or(Span::from_secs(10));
             out.wake(wait + Span::from_secs(1), Wake::Recovered);
@@ -312,17 +319,17 @@ impl Node {
             if self.memory.detector.suspect(now, peer) {
                 out.note(|| Note::Suspected { peer });
             }
-        } else if self.memory.detector.sign_of_life(peer) {
+        } else if self.memory.detector.sign_of_life(now, peer) {
             out.note(|| Note::Trusted { peer });
             self.on_owner_back(commons, peer, out);
         }
     }
 
-    fn on_sign_of_life(&mut self, commons: &mut Commons, peer: NodeId, out: &mut Outputs) {
+    fn on_sign_of_life(&mut self, commons: &mut Commons, now: SimTime, peer: NodeId, out: &mut Outputs) {
         if commons.certain {
             return;
         }
-        if self.memory.detector.sign_of_life(peer) {
+        if self.memory.detector.sign_of_life(now, peer) {
             out.note(|| Note::Trusted { peer });
             self.on_owner_back(commons, peer, out);
         }
@@ -352,6 +359,62 @@ impl Node {
         }
         if !suspects.is_empty() && let Some(period) = probe_period(&commons.config.detector) {
             out.wake(period, Wake::Probe);
+        }
+    }
+
+    /// A heartbeat of phi accrual.
+    fn on_heartbeat(&mut self, commons: &mut Commons, now: SimTime, peer: NodeId, out: &mut Outputs) {
+        if let DetectorConfig::Phi { window, .. } = commons.config.detector {
+            self.memory.detector.heartbeat(now, peer, window);
+            if !self.memory.detector.calm() {
+                self.on_sign_of_life(commons, now, peer, out);
+            }
+        }
+    }
+
+    /// Heartbeats go out to all members, and theirs are looked at.
+    fn on_heartbeat_time(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        let DetectorConfig::Phi { heartbeat_every, .. } = commons.config.detector else { return };
+        out.wake(heartbeat_every, Wake::Heartbeat);
+        let ring = self.placement(commons).ring.clone();
+        let me = self.id;
+        let others = || ring.members().iter().copied().filter(move |&node| node != me);
+        if ring.is_member(me) {
+            let op = self.conversation();
+            for peer in others() {
+                out.send_node(peer, op, Message::Heartbeat);
+            }
+        }
+        for peer in self.memory.detector.look(&commons.config.detector, now, others()) {
+            self.stats.suspicions += 1;
+            out.note(|| Note::Suspected { peer });
+        }
+    }
+
+    /// What to gossip of who is suspect; nothing unless suspicion is gossiped.
+    pub fn rumours(&self) -> Vec<Rumour> {
+        self.memory.detector.rumours()
+    }
+
+    /// Hears what others say of who is suspect.
+    pub fn hear_rumours(&mut self, commons: &mut Commons, now: SimTime, rumours: &[Rumour], out: &mut Outputs) {
+        for &rumour in rumours {
+            let probing = self.memory.detector.suspects_any();
+            let peer = rumour.node;
+            match self.memory.detector.hear(now, self.id, rumour) {
+                News::Old | News::Heard | News::Denied => {}
+                News::Suspected => {
+                    self.stats.suspicions += 1;
+                    out.note(|| Note::Suspected { peer });
+                    if !probing && let Some(period) = probe_period(&commons.config.detector) {
+                        out.wake(period, Wake::Probe);
+                    }
+                }
+                News::Trusted => {
+                    out.note(|| Note::Trusted { peer });
+                    self.on_owner_back(commons, peer, out);
+                }
+            }
         }
     }
 

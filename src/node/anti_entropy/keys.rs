@@ -22,7 +22,7 @@ pub(super) const BATCH_BYTES: f64 = 1e6;
 const WINDOW: u32 = 16;
 
 /// Names the draws of receipts apart from those of other messages of the conversation.
-const TAKEN_ATTEMPTS: u16 = 1 << 15;
+pub(super) const TAKEN_ATTEMPTS: u16 = 1 << 15;
 
 /// What storage does for a conversation.
 #[derive(Debug)]

@@ -6,14 +6,17 @@
 //! | `get`, `put` | leading a request | §4.5, §4.6, §5 |
 //! | `quorum`, `requests` | whom to ask, counting answers | §4.6 |
 //! | `replica`, `storage`, `cache` | a replica's own work and its queue | §5, §6.1 |
+//! | `buffer`, `admission` | the write buffer, and who gets storage when | §6.1, §6.5 |
 //! | `handoff` | hinted handoff | §4.6 |
 //! | `anti_entropy` | Merkle trees, compared as a conversation | §4.7 |
 //! | `membership`, `gossip`, `transfer` | views, rings, moving ranges | §4.8, §4.9 |
-//! | `detector` | who is not answering | §4.8.3 |
+//! | `detector`, `phi` | who is not answering | §4.8.3 |
 //!
 //! What survives a crash is in [`Disk`], what does not is in [`Memory`].
 
+pub mod admission;
 pub mod anti_entropy;
+mod buffer;
 pub mod cache;
 pub mod commons;
 pub mod config;
@@ -41,6 +44,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::store::{Hints, Roots, Table};
 use crate::version::{Scheme, Version};
 
+use admission::Controller;
 use commons::Commons;
 use config::{Background, Detector as DetectorConfig, Deletes, Flush, Profile, RecoveredNode};
 use detector::{Detector, News, Rumour};
@@ -90,6 +94,8 @@ pub struct Memory {
     cache: cache::Cache,
     handoff: handoff::Handoff,
     exchanges: anti_entropy::Exchanges,
+    buffer_writer: buffer::BufferWriter,
+    admission: Option<Controller>,
     placement: Option<Arc<Placement>>,
     waits_for_hints: bool,
     /// The last writes that came in, if messages can come twice.
@@ -111,6 +117,11 @@ impl Memory {
             cache: cache::Cache::default(),
             handoff: handoff::Handoff::default(),
             exchanges: anti_entropy::Exchanges::default(),
+            buffer_writer: buffer::BufferWriter::default(),
+            admission: match storage.background {
+                Background::Admission { over, slices, .. } => Some(Controller::new(over, slices)),
+                Background::Unlimited | Background::Slices { .. } => None,
+            },
             placement: None,
             waits_for_hints: lives > 0 && commons.config.hints.is_some_and(|h| h.recovered_node == RecoveredNode::Waits),
             recent_puts: VecDeque::new(),
@@ -272,7 +283,8 @@ impl Node {
             Wake::AntiEntropy => self.on_anti_entropy_time(commons, now, out),
             Wake::Exchange(number) => self.on_exchange_time(commons, now, number, out),
             Wake::Heartbeat => self.on_heartbeat_time(commons, now, out),
-            Wake::BufferWriter | Wake::Admission => todo!("background"),
+            Wake::BufferWriter => self.on_buffer_writer(commons, now, out),
+            Wake::Admission => self.on_admission_time(commons, now, out),
             Wake::Gossip | Wake::Transfer | Wake::TransferBatch(_) => todo!("background"),
         }
     }
@@ -290,6 +302,9 @@ impl Node {
             out.wake(replica::reap_period(keep), Wake::Reap);
         }
         self.start_anti_entropy(commons, out);
+        if let Background::Admission { .. } = config.storage.background {
+            out.wake(admission::LOOK_EVERY, Wake::Admission);
+        }
         if let DetectorConfig::Phi { heartbeat_every, .. } = config.detector {
             out.wake(self.phase(commons, 2, heartbeat_every), Wake::Heartbeat);
         }
@@ -488,7 +503,7 @@ impl Node {
         match BackgroundOwner::of(token) {
             BackgroundOwner::Transfer => todo!("background"),
             BackgroundOwner::AntiEntropy => self.on_exchange_storage(commons, now, number, out),
-            BackgroundOwner::BufferWriter => todo!("background"),
+            BackgroundOwner::BufferWriter => self.on_buffer_written(commons, now, out),
         }
     }
 

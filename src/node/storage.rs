@@ -117,7 +117,8 @@ impl JobWork {
 /// The queue before the workers. Memory: a crash forgets it.
 #[derive(Debug)]
 pub struct StorageQueue {
-    slots: Vec<Option<Job>>,
+    /// What is served, and since when it had waited.
+    slots: Vec<Option<(Job, SimTime)>>,
     free: Vec<u32>,
     busy: u32,
     background_busy: u32,
@@ -169,17 +170,17 @@ impl StorageQueue {
             (self.slots.len() - 1) as u32
         });
         let place = &mut self.slots[slot as usize];
-        *place = Some(job);
-        Some((slot, place.as_ref().expect("it was put there just now"), since))
+        let (job, since) = place.insert((job, since));
+        Some((slot, job, *since))
     }
 
-    /// Takes out a job that is done.
-    pub fn finish(&mut self, slot: u32) -> Job {
-        let job = self.slots[slot as usize].take().expect("a worker finishes the job it began");
+    /// Takes out a job that is done, with the time at which it was pushed.
+    pub fn finish(&mut self, slot: u32) -> (Job, SimTime) {
+        let (job, since) = self.slots[slot as usize].take().expect("a worker finishes the job it began");
         self.free.push(slot);
         self.busy -= 1;
         self.background_busy -= u32::from(job.work.is_background());
-        job
+        (job, since)
     }
 
     /// Jobs that wait.

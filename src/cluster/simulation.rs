@@ -111,7 +111,7 @@ impl<'a> Simulation<'a> {
             serving,
             network: Network::new(&config.network, config.seed),
             reach: (config.node.detector == Detector::Perfect).then(|| Reachability::new(real)),
-            outputs: Outputs { notes_wanted: interest.notes, ..Outputs::default() },
+            outputs: Outputs::heard(interest.notes),
             keys,
             clients,
             script: Script::new(config),

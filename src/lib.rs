@@ -2,3 +2,4 @@
 pub mod kernel;
 pub mod version;
 pub mod ring;
+pub mod scenario;

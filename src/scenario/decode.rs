@@ -68,11 +68,15 @@ impl<'a> Fields<'a> {
             wrong(node, cx, "not an object", "an object in braces");
             return None;
         };
-        for (at, entry) in entries.iter().enumerate() {
-            if !names.contains(&entry.name.as_str()) {
-                let hint = suggestion(&entry.name, names.iter().copied());
+        let mut seen = vec![false; names.len()];
+        for entry in entries {
+            let Some(known) = names.iter().position(|name| *name == entry.name) else {
+                // The nearest name of millions of unknown fields is not worth looking for.
+                let hint = if cx.is_full() { String::new() } else { suggestion(&entry.name, names.iter().copied()) };
                 cx.within(&entry.name, |cx| cx.error(&entry.origin, format!("unknown field{hint}")));
-            } else if entries[..at].iter().any(|earlier| earlier.name == entry.name) {
+                continue;
+            };
+            if std::mem::replace(&mut seen[known], true) {
                 cx.within(&entry.name, |cx| cx.error(&entry.origin, "this field is given twice"));
             }
         }
@@ -112,14 +116,6 @@ impl<'a> Fields<'a> {
         }
         None
     }
-}
-
-/// One form of a choice: its name, whether it takes fields, and its meaning.
-pub struct Form {
-    /// The name outside.
-    pub name: &'static str,
-    /// What it is.
-    pub doc: &'static str,
 }
 
 /// Splits a choice into the form's name and its fields; a bare name has none.
@@ -268,9 +264,10 @@ macro_rules! object {
                         }
                         properties.insert(name.into(), field_schema(<$ty as Decode>::schema(defs), &[$($field_doc),+], default.as_ref()));
                     })*
-                    let mut groups = Vec::new();
-                    $( groups.push(group_schema(&[$($exact),+], true)); )*
-                    $( groups.push(group_schema(&[$($most),+], false)); )*
+                    let groups: Vec<serde_json::Value> = vec![
+                        $( group_schema(&[$($exact),+], true), )*
+                        $( group_schema(&[$($most),+], false), )*
+                    ];
                     object_schema(&[$($doc),+], properties, required, groups)
                 })
             }

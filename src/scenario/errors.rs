@@ -11,6 +11,9 @@ use super::json::Origin;
 /// How many errors are shown one by one.
 pub const SHOWN_AT_MOST: usize = 20;
 
+/// How many errors are kept; the rest is only counted.
+const KEPT_AT_MOST: usize = 500;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
@@ -28,6 +31,7 @@ pub struct Errors {
     file: Arc<str>,
     text: Arc<str>,
     problems: Vec<Problem>,
+    uncounted: usize,
     notices: Vec<String>,
     path: Vec<String>,
 }
@@ -41,6 +45,11 @@ impl Errors {
     /// Whether nothing is wrong so far.
     pub fn is_empty(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// Whether so much is wrong that further errors are only counted.
+    pub fn is_full(&self) -> bool {
+        self.problems.len() >= KEPT_AT_MOST
     }
 
     /// The problems so far, in the order in which they were found.
@@ -67,6 +76,10 @@ impl Errors {
     /// Records an error at a path of its own. The same error is recorded once: the settings of a
     /// sweep share most of their fields.
     pub fn error_at(&mut self, path: String, origin: &Origin, message: impl Into<String>) {
+        if self.is_full() {
+            self.uncounted += 1;
+            return;
+        }
         let problem = Problem { origin: origin.clone(), path, message: message.into() };
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
@@ -123,7 +136,7 @@ impl Errors {
     }
 
     fn more(&self) -> Option<String> {
-        let more = self.problems.len().saturating_sub(SHOWN_AT_MOST);
+        let more = self.problems.len().saturating_sub(SHOWN_AT_MOST) + self.uncounted;
         (more > 0).then(|| format!("{}: and {more} more", self.file))
     }
 }

@@ -241,7 +241,7 @@ impl Decode for Fraction {
     fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
         let value = number(node, cx, "0 to 1")?;
         if value > 1.0 {
-            let hint = if value <= 100.0 && value >= 2.0 { format!(" – did you mean {}?", value / 100.0) } else { String::new() };
+            let hint = if (2.0..=100.0).contains(&value) { format!(" – did you mean {}?", value / 100.0) } else { String::new() };
             cx.error(&node.origin, format!("not a fraction (got {}, allowed 0 to 1){hint}", node.brief()));
             return None;
         }

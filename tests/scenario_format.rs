@@ -199,7 +199,7 @@ fn metrics_are_those_of_the_reference() {
     assert!(missing.is_empty(), "the table lacks {missing:?}");
     let extra: Vec<&String> = rows.iter().filter(|row| !documented.contains(row)).collect();
     // These two stand in the text of another row's meaning.
-    assert_eq!(extra, ["<op>.success_worst"], "the reference lacks them");
+    assert_eq!(extra, ["<op>.success_worst", "regular.violations"], "the reference lacks them");
 }
 
 #[test]

@@ -67,6 +67,11 @@ impl Rules<'_> {
         node
     }
 
+    /// Complains of a node's name that is unknown, when nothing more is asked of the node.
+    fn known(&mut self, path: &str, name: &str) {
+        let _ = self.node(path, name);
+    }
+
     /// Complains of names that are unknown in a selector, and of one that selects nothing.
     fn selector(&mut self, path: &str, selector: &Selector, clients_too: bool) {
         let problems = self.cx.problems().len();

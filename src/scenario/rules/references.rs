@@ -74,7 +74,7 @@ fn step(rules: &mut Rules<'_>, number: usize) {
         }
         Action::Update(update) => operation(rules, &here, update.via.as_ref(), None, None),
         Action::Inspect(inspect) => {
-            inspect.node.iter().for_each(|node| drop(rules.node(&format!("{here}.node"), node)));
+            inspect.node.iter().for_each(|node| rules.known(&format!("{here}.node"), node));
         }
         Action::Crash(Crash { nodes, .. })
         | Action::Restart(NodesOnly { nodes })
@@ -87,16 +87,16 @@ fn step(rules: &mut Rules<'_>, number: usize) {
         Action::Link(link) => groups(rules, &here, link.between.as_deref(), link.from.as_ref(), link.to.as_ref(), false),
         Action::Join(admin) | Action::Leave(admin) => {
             rules.node(&format!("{here}.node"), &admin.node);
-            admin.via.iter().for_each(|via| drop(rules.node(&format!("{here}.via"), via)));
+            admin.via.iter().for_each(|via| rules.known(&format!("{here}.via"), via));
         }
         Action::Replace(replace) => {
             rules.node(&format!("{here}.node"), &replace.node);
             rules.node(&format!("{here}.with"), &replace.with);
-            replace.via.iter().for_each(|via| drop(rules.node(&format!("{here}.via"), via)));
+            replace.via.iter().for_each(|via| rules.known(&format!("{here}.via"), via));
         }
         Action::Run(run) => {
             rules.node(&format!("{here}.node"), &run.node);
-            run.with.iter().for_each(|with| drop(rules.node(&format!("{here}.with"), with)));
+            run.with.iter().for_each(|with| rules.known(&format!("{here}.with"), with));
         }
     }
     if let Some(after) = &step.after {
@@ -108,13 +108,13 @@ fn step(rules: &mut Rules<'_>, number: usize) {
 }
 
 fn operation(rules: &mut Rules<'_>, here: &str, via: Option<&Name>, reaches: Option<&[Name]>, legs: Option<&Legs>) {
-    via.into_iter().for_each(|via| drop(rules.node(&format!("{here}.via"), via)));
+    via.into_iter().for_each(|via| rules.known(&format!("{here}.via"), via));
     for (number, node) in reaches.into_iter().flatten().enumerate() {
         rules.node(&format!("{here}.reaches.{number}"), node);
     }
     for (leg, fate) in legs.into_iter().flat_map(Map::iter) {
         if let LegFate::ByNode(nodes) = fate {
-            nodes.names().for_each(|node| drop(rules.node(&format!("{here}.legs.{leg}.{node}"), node)));
+            nodes.names().for_each(|node| rules.known(&format!("{here}.legs.{leg}.{node}"), node));
         }
     }
 }
@@ -188,13 +188,13 @@ fn expected_nodes(rules: &mut Rules<'_>, path: &str, expect: &StepExpect) {
             rules.node(&format!("{path}.{field}.{number}"), node);
         }
     }
-    expect.coordinator.iter().for_each(|node| drop(rules.node(&format!("{path}.coordinator"), node)));
+    expect.coordinator.iter().for_each(|node| rules.known(&format!("{path}.coordinator"), node));
     for (field, names) in [
         ("context", expect.context.as_ref().map(|map| map.names().collect::<Vec<_>>())),
         ("holders", expect.holders.as_ref().map(|map| map.names().collect())),
         ("hints", expect.hints.as_ref().map(|map| map.names().collect())),
     ] {
-        names.into_iter().flatten().for_each(|node| drop(rules.node(&format!("{path}.{field}.{node}"), node)));
+        names.into_iter().flatten().for_each(|node| rules.known(&format!("{path}.{field}.{node}"), node));
     }
     for (stand_in, owners) in expect.hints.iter().flat_map(Map::iter) {
         for (number, owner) in owners.iter().enumerate() {
@@ -203,7 +203,7 @@ fn expected_nodes(rules: &mut Rules<'_>, path: &str, expect: &StepExpect) {
     }
     for (number, version) in expect.versions.iter().flatten().enumerate() {
         let clock = version.clock.iter().flat_map(Map::names);
-        clock.for_each(|node| drop(rules.node(&format!("{path}.versions.{number}.clock.{node}"), node)));
+        clock.for_each(|node| rules.known(&format!("{path}.versions.{number}.clock.{node}"), node));
         if let Some((node, _)) = version.dot.as_deref().and_then(|dot| dot.split_once(':')) {
             rules.node(&format!("{path}.versions.{number}.dot"), node);
         }

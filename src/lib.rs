@@ -5,6 +5,7 @@ pub mod kernel;
 pub mod network;
 pub mod node;
 pub mod ring;
+pub mod scenario;
 pub mod store;
 pub mod version;
 pub mod workload;

@@ -226,7 +226,7 @@ pub fn parse(text: &str, comments: bool, errors: &mut Errors) -> Option<Node> {
         Err(error) => {
             let range = error.range();
             // Only a comment and nothing else is an empty scenario too, in either kind of file.
-            if *error.kind() == ParseErrorKind::CommentsNotAllowed && only_comments(body) {
+            if matches!(error.kind(), ParseErrorKind::CommentsNotAllowed) && only_comments(body) {
                 errors.error(&Origin::Nowhere, "empty scenario");
                 return None;
             }

@@ -72,7 +72,7 @@ pub fn specs(shape: Shape, nodes: &[NodeId]) -> Vec<CutSpec> {
         Shape::MajoritiesRing => {
             let count = nodes.len();
             // So many neighbours on either side that they are a majority together with the node itself.
-            let reach = (count / 2 + 1) / 2;
+            let reach = (count / 2).div_ceil(2);
             let far = |i: usize| (reach + 1..count - reach).map(move |away| nodes[(i + away) % count]).collect::<Vec<_>>();
             // Being far is mutual, so that one direction of each node covers both of each pair.
             (0..count).map(|i| CutSpec::OneWay { from: ends(&nodes[i..=i]), to: ends(&far(i)) }).collect()

@@ -43,7 +43,7 @@ impl Luck {
 /// Maps 64 fair bits to a whole number in [0, bound), rising with the bits.
 #[inline]
 pub fn scale(bits: u64, bound: u64) -> u64 {
-    (u128::from(bits) * u128::from(bound) >> 64) as u64
+    ((u128::from(bits) * u128::from(bound)) >> 64) as u64
 }
 
 /// What the sessions of a group share.

@@ -101,8 +101,13 @@ impl Tail {
         // The first draw has chosen the tail; it is not used again.
         for turn in 1.. {
             let at = self.whole * unit(bits(turn));
-            let rank = (integral_inverse(self.exponent, at) * self.begin + 0.5) as u64;
-            let rank = rank.clamp(HEAD_MAX + 1, self.count);
+            let place = integral_inverse(self.exponent, at) * self.begin;
+            let rank = ((place + 0.5) as u64).clamp(HEAD_MAX + 1, self.count);
+            // What is thinned out lies within s(s + 1) / 24 rank^2 of a rank's lower edge: nothing farther
+            // off needs the exact comparison, up to exponents whose tail has no share to be drawn by.
+            if rank as f64 - place < 0.49 {
+                return rank - 1;
+            }
             // A convex law has at least as much integral around a rank as it gives the rank itself.
             let above = integral(self.exponent, (rank as f64 + 0.5) / self.begin) - at;
             if above <= math::pow(rank as f64 / self.begin, -self.exponent) / self.begin {

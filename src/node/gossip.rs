@@ -104,10 +104,14 @@ impl Node {
 
     /// Announces a change and hears of it first. Whoever calls sees to what follows from a changed view.
     pub(super) fn announce(&mut self, commons: &mut Commons, now: SimTime, kind: ChangeKind, out: &mut Outputs) {
-        let number = commons.changes.announce(now, kind, commons.keys.is_empty());
+        let moves_nothing = commons.keys.is_empty();
+        let number = commons.changes.announce(now, kind, moves_nothing);
         self.disk.view.insert(number);
         self.remember_heard(commons, 1);
         out.note(|| Note::ViewChanged);
+        if moves_nothing {
+            out.note(|| Note::ChangeInPlace { change: number });
+        }
     }
 
     /// Begins rounds if this node takes part and has not begun.

@@ -22,6 +22,7 @@ pub mod detector;
 mod get;
 pub mod gossip;
 mod handoff;
+mod leftovers;
 pub mod membership;
 pub mod message;
 pub mod outputs;

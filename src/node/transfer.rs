@@ -1,37 +1,689 @@
-//! Range transfer between old and new owners (Dynamo §4.9).
+//! Range transfer between old and new owners (Dynamo §4.9): "nodes … offer to and upon confirmation from X
+//! transfer the appropriate set of keys. By adding a confirmation round between the source and the
+//! destination, it is made sure that the destination node does not receive any duplicate transfers".
+//!
+//! All owners of a moving segment before the change are its possible donors. The gainer confirms one, rather
+//! one that loses the segment: what is handed over by who gives it up is all that has to be handed over. The
+//! donor streams the keys in batches, one on its way at a time; the gainer stores a batch before it
+//! acknowledges it, and says that it is ready when every segment has come. A periodic review repeats offers,
+//! sends lost batches again and finds another donor for one that has fallen silent, so nothing here has to
+//! survive a crash: a node that is back reads from its view what is still to be done.
+//!
+//! What becomes of data that a node no longer owns is in `leftovers`.
 
-use crate::kernel::ids::{NodeId, OpId};
-use crate::kernel::time::SimTime;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::kernel::ids::{KeyId, NodeId, OpId, SegmentId};
+use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
-use crate::node::outputs::Outputs;
+use crate::node::leftovers::{LeftoverMessage, Leftovers};
+use crate::node::membership::{ChangeKind, Step, View};
+use crate::node::message::{KEY_BYTES, Message, siblings_bytes};
+use crate::node::outputs::{AppliedBy, Note, Outputs, Wake};
+use crate::node::storage::{Job, JobWork};
+use crate::ring::{Ring, RingKind, trees_rebuilt};
+use crate::version::Siblings;
 
 /// The top byte of the tokens of background jobs that are transfers'.
 pub(super) const TOKEN_OWNER: u64 = 1;
+/// Period of the review of what is still to be done.
+const REVIEW: Span = Span::from_secs(1);
+/// A batch that was not acknowledged for so long is sent again.
+const RESEND: Span = Span::from_ms(1_900);
+/// Times that a batch is sent before the stream is given up.
+const SENDS_MAX: u32 = 30;
+/// How long a gainer waits for an offer by a node that loses the segment.
+const BEST_DONOR_WAIT: Span = Span::from_ms(1_500);
+/// A donor that is silent for so long is replaced.
+const DONOR_SILENCE: Span = Span::from_secs(4);
 
-/// What a transfer says.
+/// What a transfer says. `to` names the changes that are in force once the change is that the transfer is for.
 #[derive(Clone, Debug)]
 pub enum TransferMessage {
-    /// Placeholder.
-    Offer,
+    /// The sender holds these segments and can send them; with each, whether it gives it up.
+    Offer {
+        /// For which change.
+        to: u128,
+        /// The segments.
+        segments: Vec<(SegmentId, bool)>,
+    },
+    /// The sender gains these segments and wants them from the receiver.
+    Confirm {
+        /// For which change.
+        to: u128,
+        /// The segments.
+        segments: Vec<SegmentId>,
+    },
+    /// Keys of the segments.
+    Batch {
+        /// For which change.
+        to: u128,
+        /// The donor's number of the stream.
+        stream: u32,
+        /// The batch's number in its stream, from 0.
+        index: u32,
+        /// The keys with all their versions.
+        keys: Vec<(KeyId, Siblings)>,
+        /// Segments that are complete with this batch.
+        done: Vec<SegmentId>,
+    },
+    /// The batch is stored.
+    Ack {
+        /// The donor's number of the stream.
+        stream: u32,
+        /// The batch's number.
+        index: u32,
+    },
+    /// About data that its holder no longer owns.
+    Leftover(LeftoverMessage),
+}
+
+/// Bytes of keys with their versions on the wire.
+pub(super) fn keys_bytes(keys: &[(KeyId, Siblings)]) -> u32 {
+    keys.iter().map(|(_, held)| KEY_BYTES + siblings_bytes(held)).sum()
 }
 
 impl TransferMessage {
     /// Bytes on the wire.
     pub fn bytes(&self) -> u32 {
-        0
+        match self {
+            TransferMessage::Offer { segments, .. } => 16 + 5 * segments.len() as u32,
+            TransferMessage::Confirm { segments, .. } => 16 + 4 * segments.len() as u32,
+            TransferMessage::Batch { keys, done, .. } => 24 + 4 * done.len() as u32 + keys_bytes(keys),
+            TransferMessage::Ack { .. } => 8,
+            TransferMessage::Leftover(message) => message.bytes(),
+        }
     }
+}
+
+/// A segment that this node gains.
+#[derive(Debug, Default)]
+struct Incoming {
+    arrived: bool,
+    /// Who was confirmed.
+    donor: Option<NodeId>,
+    /// When something of it was last seen.
+    seen_at: SimTime,
+    /// Who has offered it, and whether it gives it up.
+    offers: SmallVec<[(NodeId, bool); 3]>,
+    keys: u32,
+    bytes: u64,
+}
+
+/// A batch that waits for its acknowledgement.
+#[derive(Debug)]
+struct Flight {
+    keys: Vec<(KeyId, Siblings)>,
+    hashes: Vec<u64>,
+    done: Vec<SegmentId>,
+    sent_at: SimTime,
+    sends: u32,
+}
+
+/// Segments on their way from this node to one gainer.
+#[derive(Debug)]
+struct Stream {
+    gainer: NodeId,
+    to: u128,
+    segments: VecDeque<SegmentId>,
+    /// Keys of the first segment that are still to be sent, once it was begun.
+    keys: Option<VecDeque<KeyId>>,
+    index: u32,
+    reading: bool,
+    flight: Option<Flight>,
+}
+
+/// What storage is busy with.
+#[derive(Debug)]
+pub(super) enum Busy {
+    /// A donor reads the next batch of this stream.
+    Reads(u32),
+    /// A gainer writes a batch.
+    Stores { from: NodeId, op: OpId, to: u128, stream: u32, index: u32, keys: Vec<(KeyId, Siblings)>, done: Vec<SegmentId> },
+    /// An owner writes leftovers.
+    StoresLeftovers { from: NodeId, op: OpId, segment: SegmentId, round: u32, keys: Vec<(KeyId, Siblings)> },
 }
 
 /// Transfers under way. Memory: a crash forgets them.
 #[derive(Debug, Default)]
-pub(super) struct Transfers {}
+pub(super) struct Transfers {
+    /// The ring in force when last looked at.
+    pub(super) ring: Option<Arc<Ring>>,
+    name: Option<u128>,
+    in_force: Vec<u32>,
+    step: Option<Arc<Step>>,
+    since: SimTime,
+    incoming: BTreeMap<SegmentId, Incoming>,
+    missing: u32,
+    outgoing: BTreeMap<u32, Stream>,
+    /// By segment that this node gives up: the hash of each key when a gainer acknowledged it.
+    pub(super) handed_over: BTreeMap<SegmentId, BTreeMap<KeyId, u64>>,
+    /// The index that is expected next, by donor and stream.
+    expected: BTreeMap<(NodeId, u32), u32>,
+    busy: BTreeMap<u32, Busy>,
+    jobs: u32,
+    /// When the throttle lets the next batch go.
+    free_at: SimTime,
+    /// Whether a review is due some time.
+    armed: bool,
+    pub(super) leftovers: Leftovers,
+}
 
 impl Node {
-    pub(super) fn start_transfers(&mut self, _commons: &mut Commons, _now: SimTime, _out: &mut Outputs) {}
-    pub(super) fn review_ranges(&mut self, _commons: &mut Commons, _now: SimTime, _out: &mut Outputs) {}
-    pub(super) fn on_transfer(&mut self, _: &mut Commons, _: SimTime, _: NodeId, _: OpId, _: TransferMessage, _: &mut Outputs) {}
-    pub(super) fn on_transfer_time(&mut self, _commons: &mut Commons, _now: SimTime, _out: &mut Outputs) {}
-    pub(super) fn on_transfer_batch_time(&mut self, _: &mut Commons, _: SimTime, _: u32, _: &mut Outputs) {}
-    pub(super) fn on_transfer_stored(&mut self, _: &mut Commons, _: SimTime, _: u32, _: &mut Outputs) {}
+    /// The process starts. After a crash much may have changed, and what was under way is forgotten.
+    pub(super) fn start_transfers(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        if self.disk.lives > 0 && !commons.keys.is_empty() {
+            self.review_ranges(commons, now, out);
+        }
+    }
+
+    /// Looks at what the view says of rings and ranges, and does what follows.
+    pub(super) fn review_ranges(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        let placement = self.placement(commons);
+        if self.memory.transfers.name != Some(placement.name) {
+            self.on_new_ring(commons, now, &placement.ring, out);
+            self.note_in_place(commons, &placement.in_force, out);
+            self.memory.transfers.name = Some(placement.name);
+            self.tend_leftovers(commons, now, out);
+        }
+        let known = self.memory.transfers.step.as_ref().map(|step| step.to);
+        if known != placement.step.as_ref().map(|step| step.to) {
+            self.begin_step(commons, now, placement.step.clone(), out);
+        }
+        self.arm_review(out);
+    }
+
+    fn arm_review(&mut self, out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
+        let donates = transfers.step.as_ref().is_some_and(|step| step.before.as_ref().is_some_and(|ring| ring.is_member(self.id)));
+        let due = donates || transfers.missing > 0 || !transfers.outgoing.is_empty() || !transfers.leftovers.is_empty();
+        if due && !transfers.armed {
+            transfers.armed = true;
+            out.wake(REVIEW, Wake::Transfer);
+        }
+    }
+
+    /// The ring in force is another one.
+    fn on_new_ring(&mut self, commons: &mut Commons, now: SimTime, ring: &Arc<Ring>, _out: &mut Outputs) {
+        let before = match self.memory.transfers.ring.take() {
+            None if self.disk.lives == 0 && self.disk.view.contains(0) && commons.changes.initial() > 0 => {
+                let initial = View::below(commons.changes.initial());
+                Some(Arc::clone(&commons.placement(&initial).ring))
+            }
+            known => known,
+        };
+        match before {
+            Some(before) => {
+                if Arc::ptr_eq(&before, ring) {
+                    self.memory.transfers.ring = Some(before);
+                    return;
+                }
+                let rebuilt = trees_rebuilt(&commons.layout, &before, ring, self.id, ring.replicas());
+                self.stats.trees_rebuilt += u64::from(rebuilt);
+                for segment in (0..ring.segments()).map(SegmentId) {
+                    match (before.holds(self.id, segment), ring.holds(self.id, segment)) {
+                        (true, false) => self.memory.transfers.leftovers.add(segment, now),
+                        (false, true) => self.memory.transfers.leftovers.remove(segment),
+                        (true, true) | (false, false) => {}
+                    }
+                }
+            }
+            // After a crash this node does not know by which ring it came to hold what it holds.
+            None if !self.disk.table.is_empty() => {
+                for key in self.disk.table.keys_sorted() {
+                    let segment = commons.keys.segment(key);
+                    if !ring.holds(self.id, segment) {
+                        self.memory.transfers.leftovers.add(segment, now);
+                    }
+                }
+            }
+            None => {}
+        }
+        self.memory.transfers.ring = Some(Arc::clone(ring));
+    }
+
+    fn note_in_place(&mut self, commons: &Commons, in_force: &[u32], out: &mut Outputs) {
+        let first_look = self.memory.transfers.name.is_none() && self.disk.lives > 0;
+        let before = std::mem::replace(&mut self.memory.transfers.in_force, in_force.to_vec());
+        if first_look {
+            return;
+        }
+        for &change in in_force {
+            if before.binary_search(&change).is_err() && !commons.changes.get(change).moves_nothing {
+                out.note(|| Note::ChangeInPlace { change });
+            }
+        }
+    }
+
+    /// Another change, or none, is the one to work on.
+    fn begin_step(&mut self, commons: &mut Commons, now: SimTime, step: Option<Arc<Step>>, out: &mut Outputs) {
+        let me = self.id;
+        let transfers = &mut self.memory.transfers;
+        transfers.incoming.clear();
+        transfers.missing = 0;
+        transfers.outgoing.clear();
+        let Transfers { handed_over, leftovers, .. } = transfers;
+        handed_over.retain(|&segment, _| leftovers.contains(segment));
+        transfers.since = now;
+        transfers.step = step.clone();
+        let Some(step) = step else { return };
+        let declared = commons.changes.ready(step.to, me).is_some_and(|number| self.disk.view.contains(number));
+        if step.gainers.binary_search(&me).is_ok() && !declared {
+            for m in step.moves.iter().filter(|m| m.gainers.contains(&me)) {
+                // Of a key that nobody has ever named there is nothing to send.
+                let arrived = commons.keys.keys_of(m.segment).is_empty();
+                transfers.missing += u32::from(!arrived);
+                transfers.incoming.insert(m.segment, Incoming { arrived, seen_at: now, ..Incoming::default() });
+            }
+            if self.memory.transfers.missing == 0 {
+                self.declare_ready(commons, now, out);
+                return;
+            }
+        }
+        if commons.config.transfer.confirm {
+            self.offer(commons, out);
+        } else {
+            for (gainer, segments) in self.offers(commons) {
+                let segments = segments.into_iter().map(|(segment, _)| segment).collect();
+                self.begin_stream(commons, now, gainer, segments, out);
+            }
+        }
+    }
+
+    /// What this node can send to whom, for the pending change: segments it holds that somebody gains and is not ready with.
+    fn offers(&self, commons: &Commons) -> BTreeMap<NodeId, Vec<(SegmentId, bool)>> {
+        let mut offers: BTreeMap<NodeId, Vec<(SegmentId, bool)>> = BTreeMap::new();
+        let Some(step) = &self.memory.transfers.step else { return offers };
+        let Some(before) = &step.before else { return offers };
+        if !before.is_member(self.id) {
+            return offers;
+        }
+        let view = &self.disk.view;
+        let is_ready = |gainer: NodeId| commons.changes.ready(step.to, gainer).is_some_and(|number| view.contains(number));
+        let waiting: Vec<NodeId> = step.gainers.iter().copied().filter(|&gainer| gainer != self.id && !is_ready(gainer)).collect();
+        if waiting.is_empty() {
+            return offers;
+        }
+        for m in &step.moves {
+            if before.holds(self.id, m.segment) && !commons.keys.keys_of(m.segment).is_empty() {
+                for &gainer in m.gainers.iter().filter(|gainer| waiting.binary_search(gainer).is_ok()) {
+                    offers.entry(gainer).or_default().push((m.segment, m.losers.contains(&self.id)));
+                }
+            }
+        }
+        offers
+    }
+
+    fn offer(&mut self, commons: &Commons, out: &mut Outputs) {
+        let Some(to) = self.memory.transfers.step.as_ref().map(|step| step.to) else { return };
+        for (gainer, segments) in self.offers(commons) {
+            self.say(gainer, TransferMessage::Offer { to, segments }, out);
+        }
+    }
+
+    pub(super) fn say(&mut self, to: NodeId, message: TransferMessage, out: &mut Outputs) {
+        let op = self.conversation();
+        out.send_node(to, op, Message::Transfer(Box::new(message)));
+    }
+
+    pub(super) fn on_transfer(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: TransferMessage, out: &mut Outputs) {
+        match message {
+            TransferMessage::Offer { to, segments } => self.on_offer(commons, now, from, to, &segments, out),
+            TransferMessage::Confirm { to, segments } => {
+                if self.memory.transfers.step.as_ref().is_some_and(|step| step.to == to) {
+                    self.begin_stream(commons, now, from, segments, out);
+                }
+            }
+            TransferMessage::Batch { to, stream, index, keys, done } => {
+                self.on_batch(commons, now, Busy::Stores { from, op, to, stream, index, keys, done }, out);
+            }
+            TransferMessage::Ack { stream, index } => self.on_batch_ack(commons, now, from, stream, index, out),
+            TransferMessage::Leftover(message) => self.on_leftover(commons, now, from, op, message, out),
+        }
+    }
+
+    fn on_offer(&mut self, commons: &Commons, now: SimTime, from: NodeId, to: u128, segments: &[(SegmentId, bool)], out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
+        // Who has not heard of the change yet will be offered again.
+        if transfers.step.as_ref().is_none_or(|step| step.to != to) {
+            return;
+        }
+        for &(segment, gives_up) in segments {
+            let Some(incoming) = transfers.incoming.get_mut(&segment) else { continue };
+            if incoming.arrived {
+                continue;
+            }
+            if incoming.donor == Some(from) || !commons.config.transfer.confirm {
+                incoming.seen_at = now;
+            }
+            if !incoming.offers.iter().any(|&(node, _)| node == from) {
+                incoming.offers.push((from, gives_up));
+            }
+        }
+        if commons.config.transfer.confirm {
+            self.confirm(now, out);
+        }
+    }
+
+    /// Confirms a donor for each segment that has none and whose best offer is good enough.
+    fn confirm(&mut self, now: SimTime, out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
+        let Some(step) = &transfers.step else { return };
+        let in_a_hurry = now.since(transfers.since) >= BEST_DONOR_WAIT;
+        let mut chosen: BTreeMap<NodeId, Vec<SegmentId>> = BTreeMap::new();
+        for (&segment, incoming) in transfers.incoming.iter_mut().filter(|(_, incoming)| !incoming.arrived && incoming.donor.is_none()) {
+            let best = incoming.offers.iter().find(|(_, gives_up)| *gives_up);
+            let nobody_gives_up = || {
+                let place = step.moves.binary_search_by_key(&segment, |m| m.segment).expect("what comes in moves");
+                step.moves[place].losers.is_empty()
+            };
+            let donor = match best {
+                Some(&(donor, _)) => donor,
+                None if !incoming.offers.is_empty() && (in_a_hurry || nobody_gives_up()) => incoming.offers[0].0,
+                None => continue,
+            };
+            incoming.donor = Some(donor);
+            incoming.seen_at = now;
+            chosen.entry(donor).or_default().push(segment);
+        }
+        let to = step.to;
+        for (donor, segments) in chosen {
+            self.say(donor, TransferMessage::Confirm { to, segments }, out);
+        }
+    }
+
+    /// Begins to send these segments, unless they are on their way already.
+    fn begin_stream(&mut self, commons: &mut Commons, now: SimTime, gainer: NodeId, mut segments: Vec<SegmentId>, out: &mut Outputs) {
+        let transfers = &self.memory.transfers;
+        let Some(step) = &transfers.step else { return };
+        let Some(before) = &step.before else { return };
+        let to = step.to;
+        segments.retain(|&segment| {
+            let on_its_way = transfers.outgoing.values().any(|stream| {
+                let in_flight = || stream.flight.as_ref().is_some_and(|flight| flight.done.contains(&segment));
+                stream.gainer == gainer && (stream.segments.contains(&segment) || in_flight())
+            });
+            before.holds(self.id, segment) && !on_its_way
+        });
+        if segments.is_empty() {
+            return;
+        }
+        // Dynamo §6.2: where ranges follow tokens, handing one over means to scan all that a node holds;
+        // a partition is handed over as it is.
+        self.stats.scanned_keys += match commons.layout.config().kind {
+            RingKind::RandomTokens { .. } | RingKind::Tokens(_) | RingKind::Modulo => u64::from(self.disk.table.len()),
+            RingKind::RandomTokensOverPartitions { .. } | RingKind::EqualPartitions { .. } | RingKind::Owners(_) => {
+                let keys = segments.iter().flat_map(|&segment| commons.keys.keys_of(segment));
+                keys.filter(|&&key| !self.disk.table.get(key).is_empty()).count() as u64
+            }
+        };
+        let number = self.conversation().number();
+        let stream = Stream { gainer, to, segments: segments.into(), keys: None, index: 0, reading: false, flight: None };
+        self.memory.transfers.outgoing.insert(number, stream);
+        self.go_on(commons, now, number, out);
+    }
+
+    /// Reads the next batch of a stream, if the throttle lets it.
+    fn go_on(&mut self, commons: &mut Commons, now: SimTime, number: u32, out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
+        let Some(stream) = transfers.outgoing.get_mut(&number) else { return };
+        if stream.reading || stream.flight.is_some() {
+            return;
+        }
+        if now < transfers.free_at {
+            out.wake(transfers.free_at - now, Wake::TransferBatch(number));
+            return;
+        }
+        if let Some(throttle) = commons.config.transfer.throttle {
+            // Streams share the throttle: the place is taken before the batch is read.
+            let bytes = commons.config.transfer.batch as f64;
+            transfers.free_at = now + Span((bytes / throttle * 1e9) as u64);
+        }
+        stream.reading = true;
+        self.busy_storage(commons, now, Busy::Reads(number), out);
+    }
+
+    pub(super) fn on_transfer_batch_time(&mut self, commons: &mut Commons, now: SimTime, stream: u32, out: &mut Outputs) {
+        self.go_on(commons, now, stream, out);
+    }
+
+    pub(super) fn busy_storage(&mut self, commons: &mut Commons, now: SimTime, busy: Busy, out: &mut Outputs) {
+        let writes = !matches!(busy, Busy::Reads(_));
+        let transfers = &mut self.memory.transfers;
+        transfers.jobs += 1;
+        let token = TOKEN_OWNER << 56 | u64::from(transfers.jobs);
+        transfers.busy.insert(transfers.jobs, busy);
+        let op = self.conversation();
+        self.submit(commons, now, Job { from: self.id, op, attempt: 0, work: JobWork::Background { token, writes } }, out);
+    }
+
+    /// Storage has done what it was busy with.
+    pub(super) fn on_transfer_stored(&mut self, commons: &mut Commons, now: SimTime, job: u32, out: &mut Outputs) {
+        match self.memory.transfers.busy.remove(&job) {
+            Some(Busy::Reads(stream)) => self.send_batch(commons, now, stream, out),
+            Some(Busy::Stores { from, op, to, stream, index, keys, done }) => {
+                self.take_in(commons, now, &keys, out);
+                out.send_node(from, op, Message::Transfer(Box::new(TransferMessage::Ack { stream, index })));
+                self.on_arrival(commons, now, to, &keys, &done, out);
+            }
+            Some(Busy::StoresLeftovers { from, op, segment, round, keys }) => {
+                self.take_in(commons, now, &keys, out);
+                let message = LeftoverMessage::Want { segment, round, keys: Vec::new() };
+                out.send_node(from, op, Message::Transfer(Box::new(TransferMessage::Leftover(message))));
+            }
+            None => unreachable!("a job is done once"),
+        }
+    }
+
+    /// Stores keys that were sent here.
+    fn take_in(&mut self, commons: &mut Commons, now: SimTime, keys: &[(KeyId, Siblings)], out: &mut Outputs) {
+        for (key, held) in keys {
+            let mut news = false;
+            for version in held.iter() {
+                news |= self.apply_by(commons, now, *key, version, AppliedBy::Transfer, out);
+            }
+            self.stats.moved_keys += 1;
+            self.stats.duplicate_keys += u64::from(!news);
+        }
+        self.stats.moved_bytes += u64::from(keys_bytes(keys));
+    }
+
+    fn send_batch(&mut self, commons: &mut Commons, now: SimTime, number: u32, out: &mut Outputs) {
+        let Some(stream) = self.memory.transfers.outgoing.get_mut(&number) else { return };
+        let (mut keys, mut hashes, mut done) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bytes = 0u64;
+        stream.reading = false;
+        while let Some(&segment) = stream.segments.front() {
+            let left = stream.keys.get_or_insert_with(|| commons.keys.keys_of(segment).iter().copied().collect());
+            while bytes < commons.config.transfer.batch
+                && let Some(key) = left.pop_front()
+            {
+                let held = self.disk.table.get(key);
+                if held.is_empty() {
+                    continue;
+                }
+                let held = Siblings::from(held);
+                bytes += u64::from(KEY_BYTES + siblings_bytes(&held));
+                hashes.push(self.disk.table.hash(key));
+                keys.push((key, held));
+            }
+            if !left.is_empty() {
+                break;
+            }
+            done.push(segment);
+            stream.segments.pop_front();
+            stream.keys = None;
+        }
+        stream.flight = Some(Flight { keys, hashes, done, sent_at: now, sends: 0 });
+        self.send_flight(commons, now, number, out);
+    }
+
+    fn send_flight(&mut self, commons: &Commons, now: SimTime, number: u32, out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
+        let Some(stream) = transfers.outgoing.get_mut(&number) else { return };
+        let Some(flight) = &mut stream.flight else { return };
+        flight.sends += 1;
+        flight.sent_at = now;
+        let (to, gainer, index) = (stream.to, stream.gainer, stream.index);
+        let message = TransferMessage::Batch { to, stream: number, index, keys: flight.keys.clone(), done: flight.done.clone() };
+        if let Some(throttle) = commons.config.transfer.throttle {
+            let took = Span((f64::from(message.bytes()) / throttle * 1e9) as u64);
+            transfers.free_at = now + took;
+        }
+        self.say(gainer, message, out);
+    }
+
+    fn on_batch(&mut self, commons: &mut Commons, now: SimTime, batch: Busy, out: &mut Outputs) {
+        let Busy::Stores { from, op, to, stream, index, .. } = batch else { unreachable!("a batch is stored") };
+        let transfers = &mut self.memory.transfers;
+        let known = transfers.name == Some(to) || transfers.step.as_ref().is_some_and(|step| step.to == to);
+        let expected = transfers.expected.get(&(from, stream)).copied().unwrap_or(0);
+        // Not yet heard of the change, or the beginning of the stream was met in an earlier life: it is sent
+        // again, or another stream is asked for.
+        if !known || index > expected {
+            return;
+        }
+        if index < expected {
+            let in_storage = |busy: &Busy| matches!(*busy, Busy::Stores { from: f, stream: s, index: i, .. } if (f, s, i) == (from, stream, index));
+            if !transfers.busy.values().any(in_storage) {
+                out.send_node(from, op, Message::Transfer(Box::new(TransferMessage::Ack { stream, index })));
+            }
+            return;
+        }
+        transfers.expected.insert((from, stream), index + 1);
+        for incoming in transfers.incoming.values_mut().filter(|incoming| incoming.donor == Some(from)) {
+            incoming.seen_at = now;
+        }
+        self.busy_storage(commons, now, batch, out);
+    }
+
+    /// A batch is stored here.
+    fn on_arrival(&mut self, commons: &mut Commons, now: SimTime, to: u128, keys: &[(KeyId, Siblings)], done: &[SegmentId], out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
+        if transfers.step.as_ref().is_none_or(|step| step.to != to) {
+            return;
+        }
+        for (key, held) in keys {
+            if let Some(incoming) = transfers.incoming.get_mut(&commons.keys.segment(*key)) {
+                incoming.keys += 1;
+                incoming.bytes += u64::from(siblings_bytes(held));
+            }
+        }
+        for segment in done {
+            let Some(incoming) = transfers.incoming.get_mut(segment) else { continue };
+            if !incoming.arrived {
+                incoming.arrived = true;
+                transfers.missing -= 1;
+                let (keys, bytes) = (incoming.keys, incoming.bytes);
+                out.note(|| Note::RangeArrived { keys, bytes });
+            }
+        }
+        if transfers.missing == 0 && !transfers.incoming.is_empty() {
+            self.declare_ready(commons, now, out);
+        }
+    }
+
+    /// Says that all that this node gains by the pending change is here.
+    fn declare_ready(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        let Some(step) = self.memory.transfers.step.clone() else { return };
+        self.memory.transfers.incoming.clear();
+        let kind = ChangeKind::Ready { change: step.change, by: self.id, to: step.to };
+        match commons.changes.ready(step.to, self.id) {
+            // Said in an earlier life: once is enough.
+            Some(number) => {
+                if self.disk.view.insert(number) {
+                    out.note(|| Note::ViewChanged);
+                }
+            }
+            None => self.announce(commons, now, kind, out),
+        }
+        self.on_view_changed(commons, now, out);
+    }
+
+    fn on_batch_ack(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, number: u32, index: u32, out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
+        let Some(stream) = transfers.outgoing.get_mut(&number).filter(|s| s.gainer == from && s.index == index) else { return };
+        let Some(flight) = stream.flight.take() else { return };
+        stream.index += 1;
+        let step = transfers.step.as_ref().expect("streams end with their step");
+        for ((key, _), hash) in flight.keys.iter().zip(flight.hashes) {
+            let segment = commons.keys.segment(*key);
+            if step.after.as_ref().is_some_and(|ring| !ring.holds(self.id, segment)) {
+                let slot = transfers.handed_over.entry(segment).or_default().entry(*key).or_insert(hash);
+                // Two gainers were given different versions: neither counts.
+                if *slot != hash {
+                    *slot = 0;
+                }
+            }
+        }
+        if stream.segments.is_empty() {
+            transfers.outgoing.remove(&number);
+        } else {
+            self.go_on(commons, now, number, out);
+        }
+    }
+
+    /// The periodic review.
+    pub(super) fn on_transfer_time(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        self.memory.transfers.armed = false;
+        self.review_ranges(commons, now, out);
+        self.tend_leftovers(commons, now, out);
+        let confirm = commons.config.transfer.confirm;
+        // Offers are repeated: to whoever did not hear them, and as a sign of life of a slow stream.
+        if confirm {
+            self.offer(commons, out);
+        } else {
+            self.show_life(out);
+        }
+        let transfers = &mut self.memory.transfers;
+        let mut late = Vec::new();
+        transfers.outgoing.retain(|&number, stream| match &stream.flight {
+            Some(flight) if now.since(flight.sent_at) >= RESEND => {
+                late.push(number);
+                flight.sends < SENDS_MAX
+            }
+            _ => true,
+        });
+        for number in late {
+            self.send_flight(commons, now, number, out);
+        }
+        self.look_for_donors(now, confirm, out);
+        self.arm_review(out);
+    }
+
+    fn show_life(&mut self, out: &mut Outputs) {
+        let streams = self.memory.transfers.outgoing.values();
+        let busy: Vec<(NodeId, u128, Vec<(SegmentId, bool)>)> =
+            streams.map(|s| (s.gainer, s.to, s.segments.iter().map(|&segment| (segment, false)).collect())).collect();
+        for (gainer, to, segments) in busy {
+            self.say(gainer, TransferMessage::Offer { to, segments }, out);
+        }
+    }
+
+    /// Gives up on donors that have fallen silent, and asks others.
+    fn look_for_donors(&mut self, now: SimTime, confirm: bool, out: &mut Outputs) {
+        let me = self.id;
+        let transfers = &mut self.memory.transfers;
+        let Some(step) = &transfers.step else { return };
+        for (&segment, incoming) in &mut transfers.incoming {
+            if incoming.arrived || now.since(incoming.seen_at) < DONOR_SILENCE {
+                continue;
+            }
+            let silent = incoming.donor.take();
+            incoming.offers.retain(|(node, _)| Some(*node) != silent);
+            if !confirm && let Some(before) = &step.before {
+                // Nobody asked, and what was sent unasked was lost: from now on this node asks, its old owners in turn.
+                let owners = before.replicas_of(segment, before.replicas());
+                let after = owners.iter().position(|&node| Some(node) == silent).map_or(0, |place| place + 1);
+                let next = (0..owners.len()).map(|i| owners[(after + i) % owners.len()]).find(|&node| node != me);
+                incoming.offers = next.map(|node| (node, true)).into_iter().collect();
+                incoming.seen_at = now;
+            }
+        }
+        self.confirm(now, out);
+    }
 }

@@ -35,6 +35,8 @@ pub mod stats;
 pub mod storage;
 pub mod transfer;
 pub mod view;
+#[cfg(test)]
+mod world;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

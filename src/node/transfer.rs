@@ -687,3 +687,221 @@ impl Node {
         self.confirm(now, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::outputs::Admin;
+    use crate::node::replica::DiskFate;
+    use crate::node::world::{N, Plan, World, version};
+
+    const KEYS: u32 = 2_000;
+
+    fn filled(plan: Plan) -> World {
+        let mut world = World::new(plan);
+        world.fill(KEYS);
+        world.holders_min = usize::from(N);
+        world.run_for(Span::from_ms(1_500));
+        world
+    }
+
+    /// The copies that a change had to move.
+    fn copies(world: &World, change: u32) -> u64 {
+        world.commons.rings.size_of(change).expect("the change has been looked at").copies
+    }
+
+    fn assert_views_agree(world: &World) {
+        for node in world.nodes.iter().filter(|node| !world.down.contains(&node.id())) {
+            assert_eq!(node.view(), world.nodes[0].view(), "node {} has heard of everything", node.id());
+        }
+    }
+
+    #[test]
+    fn a_join_moves_exactly_what_has_to_move_and_no_key_is_ever_short_of_a_holder() {
+        let mut world = filled(Plan::new(10, 1));
+        world.admin(1, Admin::Join(NodeId(10)));
+        world.run_for(Span::from_secs(20));
+        let change = world.commons.changes.initial();
+        assert!(world.placement_of(0).is_in_force(change));
+        world.assert_in_place(NodeId(0));
+        assert!(copies(&world, change) > 400, "about one copy of eleven moves");
+        assert_eq!(world.total(|stats| stats.moved_keys), copies(&world, change));
+        assert_eq!(world.total(|stats| stats.duplicate_keys), 0);
+        assert_eq!(world.total(|stats| stats.scanned_keys), copies(&world, change), "partitions are sent as they are");
+        let seen = world.notes.iter().filter(|(_, _, note)| matches!(note, Note::ChangeInPlace { change: c } if *c == change));
+        assert_eq!(seen.count(), 11, "each node sees the change come into force once");
+        assert_eq!(world.placement_of(0).pending, []);
+    }
+
+    #[test]
+    fn a_leaver_hands_over_all_it_has() {
+        let mut world = filled(Plan::new(8, 0));
+        world.admin(1, Admin::Leave(NodeId(5)));
+        world.run_for(Span::from_secs(30));
+        let change = world.commons.changes.initial();
+        assert!(!world.placement_of(0).ring.is_member(NodeId(5)));
+        world.assert_in_place(NodeId(0));
+        assert!(world.nodes[5].table().is_empty());
+        assert_eq!(world.total(|stats| stats.moved_keys), copies(&world, change));
+    }
+
+    #[test]
+    fn a_substitute_takes_over_exactly_what_the_old_node_had() {
+        let mut world = filled(Plan::new(8, 1));
+        let had = world.nodes[5].table().keys_sorted();
+        world.admin(5, Admin::Replace { old: NodeId(5), new: NodeId(8) });
+        world.run_for(Span::from_secs(20));
+        assert_eq!(world.nodes[8].table().keys_sorted(), had);
+        assert_eq!(world.total(|stats| stats.moved_keys), had.len() as u64);
+        world.assert_in_place(NodeId(0));
+    }
+
+    #[test]
+    fn where_ranges_follow_tokens_donors_scan_all_they_hold() {
+        let plan = Plan { kind: RingKind::RandomTokens { per_node: 8 }, ..Plan::new(6, 1) };
+        let mut world = filled(plan);
+        world.admin(0, Admin::Join(NodeId(6)));
+        world.run_for(Span::from_secs(20));
+        world.assert_in_place(NodeId(0));
+        let moved = world.total(|stats| stats.moved_keys);
+        assert_eq!(moved, copies(&world, world.commons.changes.initial()));
+        assert!(world.total(|stats| stats.scanned_keys) > 2 * moved);
+        assert!(world.total(|stats| stats.trees_rebuilt) > 0);
+    }
+
+    #[test]
+    fn without_asking_first_each_old_owner_sends_a_copy() {
+        let plan = Plan { transfer: crate::node::config::Transfer { confirm: false, batch: 2_000, throttle: None }, ..Plan::new(8, 1) };
+        let mut world = filled(plan);
+        world.admin(0, Admin::Join(NodeId(8)));
+        world.run_for(Span::from_secs(20));
+        world.assert_in_place(NodeId(0));
+        let wanted = copies(&world, world.commons.changes.initial());
+        assert!(world.total(|stats| stats.duplicate_keys) > wanted / 2);
+        assert_eq!(world.total(|stats| stats.moved_keys - stats.duplicate_keys), wanted);
+    }
+
+    #[test]
+    fn a_throttle_spreads_a_transfer_over_time() {
+        let plan = Plan { transfer: crate::node::config::Transfer { confirm: true, batch: 2_000, throttle: Some(2_000.0) }, ..Plan::new(8, 1) };
+        let mut world = filled(plan);
+        world.admin(0, Admin::Join(NodeId(8)));
+        world.run_for(Span::from_secs(4));
+        let (early, wanted) = (world.total(|stats| stats.moved_keys), copies(&world, world.commons.changes.initial()));
+        assert!(early > 0 && early < wanted / 2, "{early} of {wanted} have moved");
+        world.run_for(Span::from_secs(60));
+        world.assert_in_place(NodeId(0));
+        assert_eq!(world.total(|stats| stats.duplicate_keys), 0);
+    }
+
+    #[test]
+    fn storage_takes_its_time_over_batches() {
+        let mut world = filled(Plan { service: 3_000_000, ..Plan::new(6, 1) });
+        world.admin(0, Admin::Join(NodeId(6)));
+        world.run_for(Span::from_secs(30));
+        world.assert_in_place(NodeId(0));
+        assert!(world.total(|stats| stats.background_done) > 20);
+    }
+
+    #[test]
+    fn a_donor_that_crashes_half_way_is_replaced() {
+        let plan = Plan { transfer: crate::node::config::Transfer { confirm: true, batch: 2_000, throttle: Some(4_000.0) }, ..Plan::new(6, 1) };
+        let mut world = filled(plan);
+        world.admin(0, Admin::Join(NodeId(6)));
+        world.run_for(Span::from_secs(3));
+        assert!(!world.placement_of(0).is_in_force(6) && world.total(|stats| stats.moved_keys) > 0, "half way");
+        world.crash(2, DiskFate::Kept);
+        world.run_for(Span::from_secs(60));
+        assert!(world.placement_of(0).is_in_force(6));
+        world.restart(2);
+        world.run_for(Span::from_secs(70));
+        assert_views_agree(&world);
+        world.assert_in_place(NodeId(0));
+    }
+
+    #[test]
+    fn a_gainer_that_crashes_half_way_begins_again() {
+        for (fate, confirm) in [(DiskFate::Kept, true), (DiskFate::Lost, true), (DiskFate::Lost, false)] {
+            let plan = Plan { transfer: crate::node::config::Transfer { confirm, batch: 2_000, throttle: Some(4_000.0) }, ..Plan::new(6, 1) };
+            let mut world = filled(plan);
+            world.admin(0, Admin::Join(NodeId(6)));
+            world.run_for(Span::from_secs(3));
+            assert!(!world.placement_of(0).is_in_force(6) && world.total(|stats| stats.moved_keys) > 0, "half way");
+            world.crash(6, fate);
+            world.run_for(Span::from_secs(5));
+            world.restart(6);
+            world.run_for(Span::from_secs(120));
+            assert!(world.placement_of(0).is_in_force(6));
+            assert_views_agree(&world);
+            world.assert_in_place(NodeId(0));
+        }
+    }
+
+    #[test]
+    fn the_ranges_of_a_dead_leaver_come_from_its_fellow_owners() {
+        let mut world = filled(Plan::new(7, 0));
+        world.holders_min = 0;
+        world.crash(4, DiskFate::Lost);
+        world.admin(1, Admin::Leave(NodeId(4)));
+        world.run_for(Span::from_secs(40));
+        assert!(!world.placement_of(0).ring.is_member(NodeId(4)));
+        world.assert_in_place(NodeId(0));
+    }
+
+    #[test]
+    fn joins_at_different_nodes_at_once_give_the_same_rings_everywhere() {
+        let mut world = filled(Plan::new(8, 3));
+        world.admin(1, Admin::Join(NodeId(8)));
+        world.admin(2, Admin::Join(NodeId(9)));
+        world.admin(3, Admin::Leave(NodeId(7)));
+        world.run_for(Span::from_ms(300));
+        world.admin(4, Admin::Join(NodeId(10)));
+        world.run_for(Span::from_secs(90));
+        assert_views_agree(&world);
+        let placement = world.placement_of(0);
+        assert_eq!(placement.pending, []);
+        assert_eq!(placement.ring.members(), [0, 1, 2, 3, 4, 5, 6, 8, 9, 10].map(NodeId));
+        world.assert_in_place(NodeId(0));
+    }
+
+    #[test]
+    fn lost_messages_delay_a_transfer_and_lose_nothing() {
+        let mut world = filled(Plan::new(6, 2));
+        let mut luck = crate::kernel::rng::Stream::new(7, crate::kernel::rng::Purpose::Loss, 0);
+        world.lost = Box::new(move |_, _, _, message| matches!(message, Message::Transfer(_)) && luck.chance(0.3));
+        world.admin(1, Admin::Join(NodeId(6)));
+        world.run_for(Span::from_secs(5));
+        world.admin(2, Admin::Replace { old: NodeId(3), new: NodeId(7) });
+        world.run_for(Span::from_secs(300));
+        assert_views_agree(&world);
+        assert_eq!(world.placement_of(0).pending, []);
+        world.assert_in_place(NodeId(0));
+    }
+
+    #[test]
+    fn a_write_that_reaches_only_who_loses_the_range_survives() {
+        let mut world = filled(Plan::new(8, 1));
+        world.admin(0, Admin::Join(NodeId(8)));
+        world.run_for(Span::from_secs(20));
+        // Someone with an old ring writes to a node that has lost the key.
+        let initial = View::below(world.commons.changes.initial());
+        let old = world.commons.placement(&initial);
+        let new = world.placement_of(0);
+        let segment_of = |world: &World, key| world.commons.keys.segment(key);
+        let (key, loser) = (0..KEYS)
+            .map(KeyId)
+            .find_map(|key| {
+                let segment = segment_of(&world, key);
+                let loser = old.ring.replicas_of(segment, 3).iter().find(|&&node| !new.ring.holds(node, segment))?;
+                Some((key, *loser))
+            })
+            .expect("some key has moved");
+        let newer = version(key.0, 2);
+        world.nodes[loser.index()].preload(&world.commons, key, &newer);
+        world.run_for(Span::from_secs(10));
+        world.assert_in_place(NodeId(0));
+        for owner in world.owners(NodeId(0), key) {
+            assert_eq!(world.nodes[owner.index()].versions(key)[0].write(), newer.write());
+        }
+    }
+}

@@ -55,6 +55,15 @@ pub enum TransferMessage {
     Confirm {
         /// For which change.
         to: u128,
+        /// The gainer's number of this wish: said twice it is the same.
+        request: u32,
+        /// The segments.
+        segments: Vec<SegmentId>,
+    },
+    /// The sender is sending these segments, and it takes its time.
+    OnTheWay {
+        /// For which change.
+        to: u128,
         /// The segments.
         segments: Vec<SegmentId>,
     },
@@ -92,7 +101,7 @@ impl TransferMessage {
     pub fn bytes(&self) -> u32 {
         match self {
             TransferMessage::Offer { segments, .. } => 16 + 5 * segments.len() as u32,
-            TransferMessage::Confirm { segments, .. } => 16 + 4 * segments.len() as u32,
+            TransferMessage::Confirm { segments, .. } | TransferMessage::OnTheWay { segments, .. } => 16 + 4 * segments.len() as u32,
             TransferMessage::Batch { keys, done, .. } => 24 + 4 * done.len() as u32 + keys_bytes(keys),
             TransferMessage::Ack { .. } => 8,
             TransferMessage::Leftover(message) => message.bytes(),
@@ -106,6 +115,8 @@ struct Incoming {
     arrived: bool,
     /// Who was confirmed.
     donor: Option<NodeId>,
+    /// Under which number.
+    request: u32,
     /// When something of it was last seen.
     seen_at: SimTime,
     /// Who has offered it, and whether it gives it up.
@@ -128,6 +139,8 @@ struct Flight {
 #[derive(Debug)]
 struct Stream {
     gainer: NodeId,
+    /// The gainer's number of its wish; 0 if it was not asked.
+    request: u32,
     to: u128,
     segments: VecDeque<SegmentId>,
     /// Keys of the first segment that are still to be sent, once it was begun.
@@ -135,6 +148,21 @@ struct Stream {
     index: u32,
     reading: bool,
     flight: Option<Flight>,
+}
+
+impl Stream {
+    fn unfinished(&self) -> impl Iterator<Item = SegmentId> + '_ {
+        let in_flight = self.flight.iter().flat_map(|flight| &flight.done);
+        self.segments.iter().chain(in_flight).copied()
+    }
+}
+
+impl Incoming {
+    fn add_offer(&mut self, from: NodeId, gives_up: bool) {
+        if !self.offers.iter().any(|&(node, _)| node == from) {
+            self.offers.push((from, gives_up));
+        }
+    }
 }
 
 /// What storage is busy with.
@@ -263,6 +291,12 @@ impl Node {
     fn begin_step(&mut self, commons: &mut Commons, now: SimTime, step: Option<Arc<Step>>, out: &mut Outputs) {
         let me = self.id;
         let transfers = &mut self.memory.transfers;
+        // What came for a change that is not in force after all is nobody's business but the owners'.
+        for &segment in transfers.incoming.keys() {
+            if transfers.ring.as_ref().is_some_and(|ring| !ring.holds(me, segment)) {
+                transfers.leftovers.add(segment, now);
+            }
+        }
         transfers.incoming.clear();
         transfers.missing = 0;
         transfers.outgoing.clear();
@@ -289,7 +323,7 @@ impl Node {
         } else {
             for (gainer, segments) in self.offers(commons) {
                 let segments = segments.into_iter().map(|(segment, _)| segment).collect();
-                self.begin_stream(commons, now, gainer, segments, out);
+                self.begin_stream(commons, now, gainer, 0, segments, out);
             }
         }
     }
@@ -318,10 +352,20 @@ impl Node {
         offers
     }
 
+    /// Offers what is not on its way.
     fn offer(&mut self, commons: &Commons, out: &mut Outputs) {
         let Some(to) = self.memory.transfers.step.as_ref().map(|step| step.to) else { return };
-        for (gainer, segments) in self.offers(commons) {
-            self.say(gainer, TransferMessage::Offer { to, segments }, out);
+        for (gainer, mut segments) in self.offers(commons) {
+            let mut on_the_way: Vec<SegmentId> =
+                self.memory.transfers.outgoing.values().filter(|s| s.gainer == gainer).flat_map(Stream::unfinished).collect();
+            on_the_way.sort_unstable();
+            segments.retain(|(segment, _)| on_the_way.binary_search(segment).is_err());
+            if !segments.is_empty() {
+                self.say(gainer, TransferMessage::Offer { to, segments }, out);
+            }
+            if !on_the_way.is_empty() {
+                self.say(gainer, TransferMessage::OnTheWay { to, segments: on_the_way }, out);
+            }
         }
     }
 
@@ -332,12 +376,13 @@ impl Node {
 
     pub(super) fn on_transfer(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: TransferMessage, out: &mut Outputs) {
         match message {
-            TransferMessage::Offer { to, segments } => self.on_offer(commons, now, from, to, &segments, out),
-            TransferMessage::Confirm { to, segments } => {
+            TransferMessage::Offer { to, segments } => self.on_offer(now, from, to, &segments, out),
+            TransferMessage::Confirm { to, request, segments } => {
                 if self.memory.transfers.step.as_ref().is_some_and(|step| step.to == to) {
-                    self.begin_stream(commons, now, from, segments, out);
+                    self.begin_stream(commons, now, from, request, segments, out);
                 }
             }
+            TransferMessage::OnTheWay { to, segments } => self.on_the_way(now, from, to, &segments, out),
             TransferMessage::Batch { to, stream, index, keys, done } => {
                 self.on_batch(commons, now, Busy::Stores { from, op, to, stream, index, keys, done }, out);
             }
@@ -346,27 +391,40 @@ impl Node {
         }
     }
 
-    fn on_offer(&mut self, commons: &Commons, now: SimTime, from: NodeId, to: u128, segments: &[(SegmentId, bool)], out: &mut Outputs) {
+    fn on_offer(&mut self, now: SimTime, from: NodeId, to: u128, segments: &[(SegmentId, bool)], out: &mut Outputs) {
         let transfers = &mut self.memory.transfers;
         // Who has not heard of the change yet will be offered again.
         if transfers.step.as_ref().is_none_or(|step| step.to != to) {
             return;
         }
+        let mut unheard: BTreeMap<u32, Vec<SegmentId>> = BTreeMap::new();
         for &(segment, gives_up) in segments {
-            let Some(incoming) = transfers.incoming.get_mut(&segment) else { continue };
-            if incoming.arrived {
-                continue;
+            let Some(incoming) = transfers.incoming.get_mut(&segment).filter(|incoming| !incoming.arrived) else { continue };
+            if incoming.donor == Some(from) {
+                // It has not heard that it was confirmed, or it has been down since.
+                unheard.entry(incoming.request).or_default().push(segment);
             }
-            if incoming.donor == Some(from) || !commons.config.transfer.confirm {
-                incoming.seen_at = now;
-            }
-            if !incoming.offers.iter().any(|&(node, _)| node == from) {
-                incoming.offers.push((from, gives_up));
+            incoming.add_offer(from, gives_up);
+        }
+        for (request, segments) in unheard {
+            self.say(from, TransferMessage::Confirm { to, request, segments }, out);
+        }
+        self.confirm(now, out);
+    }
+
+    fn on_the_way(&mut self, now: SimTime, from: NodeId, to: u128, segments: &[SegmentId], out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
+        let Some(step) = transfers.step.as_ref().filter(|step| step.to == to) else { return };
+        for &segment in segments {
+            let Some(incoming) = transfers.incoming.get_mut(&segment).filter(|incoming| !incoming.arrived) else { continue };
+            match incoming.donor {
+                Some(donor) if donor == from => incoming.seen_at = now,
+                Some(_) => {}
+                // Sent to an earlier life of this node.
+                None => incoming.add_offer(from, step.gives_up(from, segment)),
             }
         }
-        if commons.config.transfer.confirm {
-            self.confirm(now, out);
-        }
+        self.confirm(now, out);
     }
 
     /// Confirms a donor for each segment that has none and whose best offer is good enough.
@@ -374,41 +432,39 @@ impl Node {
         let transfers = &mut self.memory.transfers;
         let Some(step) = &transfers.step else { return };
         let in_a_hurry = now.since(transfers.since) >= BEST_DONOR_WAIT;
+        let request = self.disk.conversations + 1;
         let mut chosen: BTreeMap<NodeId, Vec<SegmentId>> = BTreeMap::new();
         for (&segment, incoming) in transfers.incoming.iter_mut().filter(|(_, incoming)| !incoming.arrived && incoming.donor.is_none()) {
             let best = incoming.offers.iter().find(|(_, gives_up)| *gives_up);
-            let nobody_gives_up = || {
-                let place = step.moves.binary_search_by_key(&segment, |m| m.segment).expect("what comes in moves");
-                step.moves[place].losers.is_empty()
-            };
+            let nobody_gives_up = || step.move_of(segment).is_none_or(|m| m.losers.is_empty());
             let donor = match best {
                 Some(&(donor, _)) => donor,
                 None if !incoming.offers.is_empty() && (in_a_hurry || nobody_gives_up()) => incoming.offers[0].0,
                 None => continue,
             };
             incoming.donor = Some(donor);
+            incoming.request = request;
             incoming.seen_at = now;
             chosen.entry(donor).or_default().push(segment);
         }
         let to = step.to;
         for (donor, segments) in chosen {
-            self.say(donor, TransferMessage::Confirm { to, segments }, out);
+            self.say(donor, TransferMessage::Confirm { to, request, segments }, out);
         }
     }
 
-    /// Begins to send these segments, unless they are on their way already.
-    fn begin_stream(&mut self, commons: &mut Commons, now: SimTime, gainer: NodeId, mut segments: Vec<SegmentId>, out: &mut Outputs) {
-        let transfers = &self.memory.transfers;
+    /// Begins to send these segments, unless that wish is being met already.
+    fn begin_stream(&mut self, commons: &mut Commons, now: SimTime, gainer: NodeId, request: u32, mut segments: Vec<SegmentId>, out: &mut Outputs) {
+        let transfers = &mut self.memory.transfers;
         let Some(step) = &transfers.step else { return };
         let Some(before) = &step.before else { return };
         let to = step.to;
-        segments.retain(|&segment| {
-            let on_its_way = transfers.outgoing.values().any(|stream| {
-                let in_flight = || stream.flight.as_ref().is_some_and(|flight| flight.done.contains(&segment));
-                stream.gainer == gainer && (stream.segments.contains(&segment) || in_flight())
-            });
-            before.holds(self.id, segment) && !on_its_way
-        });
+        if transfers.outgoing.values().any(|stream| stream.gainer == gainer && stream.request == request) {
+            return;
+        }
+        segments.retain(|&segment| before.holds(self.id, segment));
+        // A new wish for what is on its way: the gainer has lost the beginning.
+        transfers.outgoing.retain(|_, stream| stream.gainer != gainer || !stream.unfinished().any(|segment| segments.contains(&segment)));
         if segments.is_empty() {
             return;
         }
@@ -422,7 +478,7 @@ impl Node {
             }
         };
         let number = self.conversation().number();
-        let stream = Stream { gainer, to, segments: segments.into(), keys: None, index: 0, reading: false, flight: None };
+        let stream = Stream { gainer, request, to, segments: segments.into(), keys: None, index: 0, reading: false, flight: None };
         self.memory.transfers.outgoing.insert(number, stream);
         self.go_on(commons, now, number, out);
     }
@@ -555,7 +611,8 @@ impl Node {
             return;
         }
         transfers.expected.insert((from, stream), index + 1);
-        for incoming in transfers.incoming.values_mut().filter(|incoming| incoming.donor == Some(from)) {
+        let confirm = commons.config.transfer.confirm;
+        for incoming in transfers.incoming.values_mut().filter(|incoming| !confirm || incoming.donor == Some(from)) {
             incoming.seen_at = now;
         }
         self.busy_storage(commons, now, batch, out);
@@ -573,16 +630,16 @@ impl Node {
                 incoming.bytes += u64::from(siblings_bytes(held));
             }
         }
+        let mut whole = false;
         for segment in done {
-            let Some(incoming) = transfers.incoming.get_mut(segment) else { continue };
-            if !incoming.arrived {
-                incoming.arrived = true;
-                transfers.missing -= 1;
-                let (keys, bytes) = (incoming.keys, incoming.bytes);
-                out.note(|| Note::RangeArrived { keys, bytes });
-            }
+            let Some(incoming) = transfers.incoming.get_mut(segment).filter(|incoming| !incoming.arrived) else { continue };
+            incoming.arrived = true;
+            transfers.missing -= 1;
+            whole = transfers.missing == 0;
+            let (keys, bytes) = (incoming.keys, incoming.bytes);
+            out.note(|| Note::RangeArrived { keys, bytes });
         }
-        if transfers.missing == 0 && !transfers.incoming.is_empty() {
+        if whole {
             self.declare_ready(commons, now, out);
         }
     }
@@ -590,7 +647,6 @@ impl Node {
     /// Says that all that this node gains by the pending change is here.
     fn declare_ready(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
         let Some(step) = self.memory.transfers.step.clone() else { return };
-        self.memory.transfers.incoming.clear();
         let kind = ChangeKind::Ready { change: step.change, by: self.id, to: step.to };
         match commons.changes.ready(step.to, self.id) {
             // Said in an earlier life: once is enough.
@@ -636,8 +692,6 @@ impl Node {
         // Offers are repeated: to whoever did not hear them, and as a sign of life of a slow stream.
         if confirm {
             self.offer(commons, out);
-        } else {
-            self.show_life(out);
         }
         let transfers = &mut self.memory.transfers;
         let mut late = Vec::new();
@@ -651,31 +705,25 @@ impl Node {
         for number in late {
             self.send_flight(commons, now, number, out);
         }
-        self.look_for_donors(now, confirm, out);
+        self.look_for_donors(commons, now, out);
         self.arm_review(out);
     }
 
-    fn show_life(&mut self, out: &mut Outputs) {
-        let streams = self.memory.transfers.outgoing.values();
-        let busy: Vec<(NodeId, u128, Vec<(SegmentId, bool)>)> =
-            streams.map(|s| (s.gainer, s.to, s.segments.iter().map(|&segment| (segment, false)).collect())).collect();
-        for (gainer, to, segments) in busy {
-            self.say(gainer, TransferMessage::Offer { to, segments }, out);
-        }
-    }
-
     /// Gives up on donors that have fallen silent, and asks others.
-    fn look_for_donors(&mut self, now: SimTime, confirm: bool, out: &mut Outputs) {
+    fn look_for_donors(&mut self, commons: &Commons, now: SimTime, out: &mut Outputs) {
         let me = self.id;
+        let config = commons.config.transfer;
+        let batch_time = config.throttle.map_or(0, |throttle| (config.batch as f64 / throttle * 1e9) as u64);
+        let patience = Span(DONOR_SILENCE.0 + 4 * batch_time);
         let transfers = &mut self.memory.transfers;
         let Some(step) = &transfers.step else { return };
         for (&segment, incoming) in &mut transfers.incoming {
-            if incoming.arrived || now.since(incoming.seen_at) < DONOR_SILENCE {
+            if incoming.arrived || now.since(incoming.seen_at) < patience {
                 continue;
             }
             let silent = incoming.donor.take();
             incoming.offers.retain(|(node, _)| Some(*node) != silent);
-            if !confirm && let Some(before) = &step.before {
+            if !config.confirm && let Some(before) = &step.before {
                 // Nobody asked, and what was sent unasked was lost: from now on this node asks, its old owners in turn.
                 let owners = before.replicas_of(segment, before.replicas());
                 let after = owners.iter().position(|&node| Some(node) == silent).map_or(0, |place| place + 1);

@@ -858,10 +858,14 @@ mod tests {
         world.admin(0, Admin::Join(NodeId(6)));
         world.run_for(Span::from_secs(3));
         assert!(!world.placement_of(0).is_in_force(6) && world.total(|stats| stats.moved_keys) > 0, "half way");
-        world.crash(2, DiskFate::Kept);
+        let step = world.placement_of(0).step.clone().expect("the join is pending");
+        let donates = |node: &NodeId| world.nodes[6].memory.transfers.incoming.values().any(|i| !i.arrived && i.donor == Some(*node));
+        let donor = step.losers.iter().copied().find(|node| donates(node) && !step.gainers.contains(node) && node.0 > 0);
+        let donor = donor.expect("a donor that gains nothing itself").0;
+        world.crash(donor, DiskFate::Kept);
         world.run_for(Span::from_secs(60));
         assert!(world.placement_of(0).is_in_force(6));
-        world.restart(2);
+        world.restart(donor);
         world.run_for(Span::from_secs(70));
         assert_views_agree(&world);
         world.assert_in_place(NodeId(0));

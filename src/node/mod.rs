@@ -25,6 +25,7 @@ pub mod detector;
 mod get;
 pub mod gossip;
 mod handoff;
+mod leftovers;
 pub mod membership;
 pub mod message;
 pub mod outputs;
@@ -38,6 +39,8 @@ pub mod stats;
 pub mod storage;
 pub mod transfer;
 pub mod view;
+#[cfg(test)]
+mod world;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -33,6 +33,8 @@ pub mod replica;
 pub mod requests;
 pub mod stats;
 pub mod storage;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod transfer;
 
 use std::collections::VecDeque;

@@ -1,7 +1,11 @@
 //! A deterministic discrete-event simulator of a Dynamo-style key-value cluster.
+pub mod cluster;
+pub mod history;
 pub mod kernel;
 pub mod network;
 pub mod node;
 pub mod ring;
+pub mod scenario;
 pub mod store;
 pub mod version;
+pub mod workload;

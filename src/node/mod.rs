@@ -9,7 +9,8 @@
 //! | `buffer`, `admission` | the write buffer, and who gets storage when | §6.1, §6.5 |
 //! | `handoff` | hinted handoff | §4.6 |
 //! | `anti_entropy` | Merkle trees, compared as a conversation | §4.7 |
-//! | `membership`, `gossip`, `transfer` | views, rings, moving ranges | §4.8, §4.9 |
+//! | `membership`, `view`, `gossip`, `placement` | changes, who knows of which, the rings that follow | §4.8 |
+//! | `transfer`, `leftovers` | moving ranges to new owners | §4.9 |
 //! | `detector`, `phi` | who is not answering | §4.8.3 |
 //!
 //! What survives a crash is in [`Disk`], what does not is in [`Memory`].
@@ -22,10 +23,12 @@ pub mod commons;
 pub mod config;
 pub mod detector;
 mod get;
+pub mod gossip;
 mod handoff;
 pub mod membership;
 pub mod message;
 pub mod outputs;
+pub mod placement;
 pub mod phi;
 mod put;
 mod quorum;
@@ -36,12 +39,13 @@ pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transfer;
+pub mod view;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId};
-use crate::kernel::rng::{Purpose, tag};
+use crate::kernel::rng::{Purpose, Stream, tag};
 use crate::kernel::time::{SimTime, Span};
 use crate::store::{Hints, Roots, Table};
 use crate::version::{Scheme, Version};
@@ -95,6 +99,8 @@ pub struct Memory {
     storage: StorageQueue,
     cache: cache::Cache,
     handoff: handoff::Handoff,
+    gossip: gossip::Gossip,
+    transfers: transfer::Transfers,
     exchanges: anti_entropy::Exchanges,
     buffer_writer: buffer::BufferWriter,
     admission: Option<Controller>,
@@ -118,6 +124,8 @@ impl Memory {
             storage: StorageQueue::new(storage.workers, slices),
             cache: cache::Cache::default(),
             handoff: handoff::Handoff::default(),
+            gossip: gossip::Gossip::default(),
+            transfers: transfer::Transfers::default(),
             exchanges: anti_entropy::Exchanges::default(),
             buffer_writer: buffer::BufferWriter::default(),
             admission: match storage.background {
@@ -152,6 +160,8 @@ pub struct Node {
     id: NodeId,
     disk: Disk,
     memory: Memory,
+    /// Draws of gossip peers; made when first needed.
+    peers: Option<Box<Stream>>,
     scheme: Scheme,
     /// Running totals.
     pub stats: Stats,
@@ -184,6 +194,7 @@ impl Node {
                 lamport: 0,
             },
             memory: Memory::new(commons, 0),
+            peers: None,
             scheme: commons.config.versioning.scheme,
             stats: Stats::default(),
             skew: 0,
@@ -199,9 +210,13 @@ impl Node {
             Input::Message { from, op, attempt, message } => self.on_message(commons, now, from, (op, attempt), message, out),
             Input::Timer(timer) => self.on_timer(commons, now, timer, out),
             Input::Wake(wake) => self.on_wake(commons, now, wake, out),
-            Input::Start => self.on_start(commons, out),
+            Input::Start => {
+                self.on_start(commons, out);
+                self.start_gossip(commons, now, out);
+                self.start_transfers(commons, now, out);
+            }
             Input::Peer { peer, reachable } => self.on_peer(commons, now, peer, reachable, out),
-            Input::Admin(_admin) => todo!("membership"),
+            Input::Admin(admin) => self.on_admin(commons, now, admin, out),
             Input::Run { task, with } => self.on_run(commons, now, task, with, out),
         }
     }
@@ -247,9 +262,9 @@ impl Node {
                 self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Hints { batch, hints } }, out);
             }
             Message::HintsAck { batch } => self.on_hints_ack(commons, batch, out),
+            Message::Transfer(transfer) => self.on_transfer(commons, now, sender, op, *transfer, out),
+            Message::Gossip(gossip) => self.on_gossip(commons, now, sender, op, *gossip, out),
             Message::Exchange(exchange) => self.on_exchange(commons, now, sender, op, *exchange, out),
-            Message::Transfer(_) => todo!("transfer"),
-            Message::Gossip(_) => todo!("gossip"),
             Message::Probe { .. } => out.send(from, op, attempt, Message::ProbeAck),
             Message::ProbeAck => {}
             Message::Heartbeat => self.on_heartbeat(commons, now, sender, out),
@@ -282,12 +297,14 @@ impl Node {
             Wake::Probe => self.on_probe_time(commons, now, out),
             Wake::Reap => self.on_reap(commons, now, out),
             Wake::Recovered => self.memory.waits_for_hints = false,
+            Wake::Gossip => self.on_gossip_time(commons, now, out),
+            Wake::Transfer => self.on_transfer_time(commons, now, out),
+            Wake::TransferBatch(stream) => self.on_transfer_batch_time(commons, now, stream, out),
             Wake::AntiEntropy => self.on_anti_entropy_time(commons, now, out),
             Wake::Exchange(number) => self.on_exchange_time(commons, now, number, out),
             Wake::Heartbeat => self.on_heartbeat_time(commons, now, out),
             Wake::BufferWriter => self.on_buffer_writer(commons, now, out),
             Wake::Admission => self.on_admission_time(commons, now, out),
-            Wake::Gossip | Wake::Transfer | Wake::TransferBatch(_) => todo!("background"),
         }
     }
 
@@ -325,8 +342,8 @@ impl Node {
     fn on_run(&mut self, commons: &mut Commons, now: SimTime, task: Task, with: Option<NodeId>, out: &mut Outputs) {
         match task {
             Task::Hints => self.scan_hints(commons, now, out),
+            Task::Gossip => self.run_gossip(commons, now, with, out),
             Task::AntiEntropy => self.run_anti_entropy(commons, now, with, out),
-            Task::Gossip => todo!("background"),
         }
     }
 
@@ -500,10 +517,11 @@ impl Node {
         }
     }
 
+    /// Storage has done a conversation's work. The top byte of the token names whose it is.
     fn on_background_done(&mut self, commons: &mut Commons, now: SimTime, token: u64, out: &mut Outputs) {
         let number = token as u32;
         match BackgroundOwner::of(token) {
-            BackgroundOwner::Transfer => todo!("background"),
+            BackgroundOwner::Transfer => self.on_transfer_stored(commons, now, number, out),
             BackgroundOwner::AntiEntropy => self.on_exchange_storage(commons, now, number, out),
             BackgroundOwner::BufferWriter => self.on_buffer_written(commons, now, out),
         }
@@ -556,6 +574,11 @@ impl Node {
     /// Its view of the membership.
     pub fn view(&self) -> &View {
         &self.disk.view
+    }
+
+    /// Takes over a view of the membership, as a client does that polls.
+    pub fn set_view(&mut self, view: View) {
+        self.disk.view = view;
     }
 
     /// Whom it does not trust, in order.

@@ -1,0 +1,172 @@
+//! What was seen: finished operations and other observations, as the observers get them.
+//!
+//! Observers read and cannot touch. Whatever they do, the run is the same to the last bit.
+
+use crate::kernel::ids::{GroupId, KeyId, NodeId, OpId, SessionId};
+use crate::kernel::time::SimTime;
+use crate::network;
+use crate::node::message::Outcome;
+use crate::node::outputs::Note;
+use crate::node::stats::Stats;
+use crate::version::{Siblings, Version};
+
+/// What was asked for, as it is counted. An update is one `Update`, and the get and the put that it is
+/// made of are reported as such too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum OpKind {
+    /// A read.
+    Get,
+    /// A write.
+    Put,
+    /// A delete.
+    Delete,
+    /// A get, a merge, a change and a put.
+    Update,
+}
+
+/// One finished operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// Its name.
+    pub op: OpId,
+    /// Who.
+    pub group: GroupId,
+    /// Which session.
+    pub session: SessionId,
+    /// What.
+    pub kind: OpKind,
+    /// Whether it is a part of an update, whose whole is reported apart.
+    pub part: bool,
+    /// The key.
+    pub key: KeyId,
+    /// When it should have begun: latency counts from here.
+    pub intended_at: SimTime,
+    /// When the request was really sent.
+    pub sent_at: SimTime,
+    /// When the answer came, or the client gave up.
+    pub ended_at: SimTime,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Windows that were open when it began, a bit each.
+    pub windows: u64,
+    /// What was read; nothing for writes and failures.
+    pub read: &'a Siblings,
+    /// What was written, if the client was told.
+    pub written: Option<&'a Version>,
+    /// What the client knew when it wrote.
+    pub context: &'a Siblings,
+}
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Observation<'a> {
+    /// An operation has begun; the request leaves now.
+    Started {
+        /// Its name.
+        op: OpId,
+        /// What.
+        kind: OpKind,
+        /// Who.
+        group: GroupId,
+        /// Which session.
+        session: SessionId,
+        /// The key.
+        key: KeyId,
+        /// When it should have begun.
+        intended_at: SimTime,
+        /// Windows that are open.
+        windows: u64,
+        /// Whether it is a part of an update.
+        part: bool,
+    },
+    /// An operation has ended.
+    Finished(&'a Finished<'a>),
+    /// A node's news.
+    Node {
+        /// Which.
+        node: NodeId,
+        /// What.
+        note: &'a Note,
+    },
+    /// A fault begins.
+    FaultBegins {
+        /// Number of its step.
+        step: u32,
+    },
+    /// A fault ends.
+    FaultEnds {
+        /// Number of its step.
+        step: u32,
+    },
+    /// A node stops working: crashed or paused.
+    Down {
+        /// Which.
+        node: NodeId,
+    },
+    /// It works again.
+    Up {
+        /// Which.
+        node: NodeId,
+    },
+    /// Data of a node is gone.
+    DataLost {
+        /// Which.
+        node: NodeId,
+    },
+    /// A window opens.
+    WindowOpens {
+        /// Number of the window.
+        window: u32,
+        /// The totals so far.
+        totals: &'a Totals<'a>,
+    },
+    /// A window closes.
+    WindowCloses {
+        /// Number of the window.
+        window: u32,
+        /// The totals so far.
+        totals: &'a Totals<'a>,
+    },
+    /// A bucket of the timeline is over.
+    Bucket {
+        /// The totals so far.
+        totals: &'a Totals<'a>,
+    },
+    /// A window of the load's balance is over.
+    LoadWindow {
+        /// The totals so far.
+        totals: &'a Totals<'a>,
+    },
+}
+
+/// Running totals at one instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Totals<'a> {
+    /// Of each node, in order.
+    pub nodes: &'a [Stats],
+    /// Of the network.
+    pub network: &'a network::Totals,
+    /// Distinct views of the membership among running members, and the share of pairs of them that agree.
+    pub agreement: f64,
+}
+
+/// What an observer wants to hear. The union is kept in front, so that what nobody wants is never built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Interest {
+    /// Operations.
+    pub operations: bool,
+    /// Nodes' notes.
+    pub notes: bool,
+    /// Faults, and nodes going down and up.
+    pub faults: bool,
+    /// Windows and buckets, with the totals.
+    pub totals: bool,
+}
+
+/// Somebody who watches.
+pub trait Observer {
+    /// What it wants to hear.
+    fn interest(&self) -> Interest;
+    /// Hears it.
+    fn observe(&mut self, now: SimTime, observation: &Observation<'_>);
+}

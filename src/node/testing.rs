@@ -9,7 +9,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::*;
-use crate::node::membership::View;
+use crate::node::view::View;
 use crate::node::message::Message;
 use crate::node::outputs::{Input, Note, Output, Outputs, Timer, Wake};
 use crate::node::replica::DiskFate;

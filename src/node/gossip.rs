@@ -14,6 +14,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{GossipMode, Membership, Rounds};
+use crate::node::detector::Rumour;
 use crate::node::membership::{ChangeKind, Standing};
 use crate::node::message::Message;
 use crate::node::outputs::{Admin, Note, Outputs, Wake};
@@ -58,6 +59,13 @@ pub enum GossipMessage {
         /// How many entries the exchange weighs, those of the message that is answered included.
         entries: u32,
     },
+    /// Who is suspect, where suspicion is gossiped.
+    Rumours {
+        /// What the sender has heard.
+        rumours: Vec<Rumour>,
+        /// It answers rumours and wants no answer itself.
+        answers: bool,
+    },
 }
 
 impl GossipMessage {
@@ -66,6 +74,7 @@ impl GossipMessage {
         match self {
             GossipMessage::Ask { .. } => DIGEST_BYTES,
             GossipMessage::Tell { entries, .. } | GossipMessage::Answer { entries, .. } => DIGEST_BYTES + ENTRY_BYTES * entries,
+            GossipMessage::Rumours { rumours, .. } => Rumour::BYTES * rumours.len() as u32,
         }
     }
 }
@@ -186,6 +195,7 @@ impl Node {
             GossipMode::Pull => GossipMessage::Ask { view, together },
         };
         self.gossip_to(peer, message, out);
+        self.tell_rumours(commons, peer, out);
     }
 
     fn gossip_to(&mut self, peer: NodeId, message: GossipMessage, out: &mut Outputs) {
@@ -240,6 +250,7 @@ impl Node {
                 }
             }
             GossipMessage::Answer { view, .. } => self.hear(commons, now, &view, out),
+            GossipMessage::Rumours { rumours, answers } => self.on_rumours(commons, now, (from, op), &rumours, answers, out),
         }
     }
 

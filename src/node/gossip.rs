@@ -382,7 +382,7 @@ mod tests {
             for (node, ring) in [(0, &all[..3]), (4, &all[3..])] {
                 let placement = world.placement_of(node);
                 assert_eq!(placement.ring.members(), if healed { &all[..] } else { ring });
-                assert_eq!(placement.pending, []);
+                assert!(placement.pending.is_empty());
             }
             if healed {
                 world.assert_in_place(NodeId(0));

@@ -1,4 +1,5 @@
 //! What bad input gets: each row of the list with the exact words.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a test may read folders and speak on stderr")]
 
 use dynamo_sim::scenario::load;
 use dynamo_sim::scenario::source::{Disk, Memory};

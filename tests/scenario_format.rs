@@ -1,5 +1,6 @@
 //! The format as a whole: every example loads in every setting, the schema says what the reference
 //! says, and nothing that can be written makes the reader panic.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a test may read folders and speak on stderr")]
 
 use std::path::PathBuf;
 

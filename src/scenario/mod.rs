@@ -13,6 +13,7 @@ pub mod files;
 pub mod json;
 pub mod metrics;
 pub mod names;
+pub mod numbers;
 pub mod paths;
 pub mod properties;
 pub mod rules;

@@ -64,7 +64,7 @@ impl World {
                 world.regions.clear();
             }
             for name in &named {
-                if !world.regions.iter().any(|known| *known == name.0) {
+                if !world.regions.contains(&name.0) {
                     world.regions.push(name.to_string());
                 }
             }

@@ -142,7 +142,7 @@ fn documented(section: &str) -> Option<Vec<String>> {
     let section = text.split(section).nth(1).expect("the section is there");
     let table = section.split_once("|---|").expect("the section has a table").1;
     let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
-    let cells = rows.flat_map(|row| row.split('|').nth(1).unwrap_or("").split(|c: char| c == ',' || c == ' ').map(str::trim).map(String::from).collect::<Vec<_>>());
+    let cells = rows.flat_map(|row| row.split('|').nth(1).unwrap_or("").split([',', ' ']).map(str::trim).map(String::from).collect::<Vec<_>>());
     Some(cells.filter_map(|cell| Some(cell.strip_prefix('`')?.strip_suffix('`')?.to_string())).collect())
 }
 

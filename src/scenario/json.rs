@@ -246,7 +246,7 @@ fn complaint(kind: &ParseErrorKind, body: &str, start: usize) -> String {
             "a trailing comma is not allowed in .json – name the file .jsonc, or take the comma out".into()
         }
         ParseErrorKind::NestingDepthExceeded => format!("nested deeper than {MAX_DEPTH} levels"),
-        ParseErrorKind::UnexpectedWord => {
+        ParseErrorKind::UnexpectedWord | ParseErrorKind::UnexpectedToken if !word.is_empty() => {
             format!("not JSON: unknown word `{word}` (allowed: a text in quotes, a number, true, false, null)")
         }
         ParseErrorKind::UnterminatedObject => "not JSON: this object never ends".into(),

@@ -37,8 +37,8 @@ pub struct World {
     pub conflicts: Vec<(String, String)>,
 }
 
-/// More nodes than a ring can number.
-pub const MAX_NODES: u64 = 1 << 20;
+/// More nodes than a run is built for.
+pub const MAX_NODES: u64 = 100_000;
 
 impl World {
     /// Names everybody in a scenario.
@@ -46,10 +46,10 @@ impl World {
         let cluster = &spec.cluster;
         let mut world = World::default();
         let entries: Vec<(String, NodeSpec)> = match &cluster.nodes {
-            Nodes::Count(count) => (1..=count.min(&(MAX_NODES as u32)).to_owned())
+            Nodes::Count(count) => (1..=(*count).min(MAX_NODES as u32))
                 .map(|number| (String::new(), plain(format!("n{number}"), true)))
                 .collect(),
-            Nodes::List(list) => list.iter().flat_map(|entry| expand(&entry.0)).collect(),
+            Nodes::List(list) => list.iter().flat_map(|entry| expand(&entry.0)).take(MAX_NODES as usize).collect(),
         };
         let members = entries.len();
         let spares = (0..cluster.spares.min(MAX_NODES as u32))

@@ -282,3 +282,21 @@ fn collect(value: &Value, pointer: String, all: &mut Vec<String>) {
     }
     all.push(pointer);
 }
+
+#[test]
+fn properties_are_those_of_the_reference() {
+    use dynamo_sim::scenario::properties::Property;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/SCENARIOS.md");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        eprintln!("SKIPPED: {path} is not there, no property was compared");
+        return;
+    };
+    let table = text.split("| properties | |").nth(1).and_then(|rest| rest.split("Each property").next()).expect("the table is there");
+    let documented: Vec<&str> = table.split('`').skip(1).step_by(2).collect();
+    let known: Vec<&str> = Property::ALL.iter().map(|property| property.name()).collect();
+    assert_eq!(known, documented);
+    let ids: Vec<&str> = table.split('(').skip(1).map(|rest| rest.split(')').next().expect("an id ends")).collect();
+    let mut known_ids: Vec<&str> = Property::ALL.iter().map(|property| property.id()).collect();
+    known_ids.dedup();
+    assert_eq!(known_ids, ids);
+}

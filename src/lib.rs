@@ -2,6 +2,7 @@
 pub mod cluster;
 pub mod history;
 pub mod kernel;
+pub mod measure;
 pub mod network;
 pub mod node;
 pub mod ring;

@@ -1,0 +1,2 @@
+//! What a run came to in numbers: latency, staleness, load, repair.
+pub mod metrics;

@@ -321,6 +321,10 @@ pub struct Window {
 pub enum WindowSpan {
     /// From one time to another.
     Fixed(SimTime, SimTime),
+    /// From `warmup` until clients stop, or the last step is over.
+    All,
+    /// From then on to the end of the run.
+    Settle,
     /// From `warmup` to the first fault's beginning.
     Before,
     /// From the first fault's beginning to the last one's end.

@@ -114,6 +114,15 @@ impl<E, T> Agenda<E, T> {
         Some((at, seq, due))
     }
 
+    /// As [`Agenda::next`], unless that would be later than `limit`.
+    #[inline]
+    pub fn next_until(&mut self, limit: SimTime) -> Option<(SimTime, u64, Due<E, T>)> {
+        if self.peek_time()? > limit {
+            return None;
+        }
+        self.next()
+    }
+
     /// How many events are pending.
     pub fn event_count(&self) -> usize {
         self.events.len()
@@ -146,6 +155,7 @@ mod tests {
         agenda.schedule(SimTime(100), "late message");
         agenda.schedule(SimTime(50), "early message");
         assert_eq!(agenda.peek_time(), Some(SimTime(50)));
+        assert_eq!(agenda.next_until(SimTime(49)), None);
         let order: Vec<_> = std::iter::from_fn(|| agenda.next()).collect();
         assert_eq!(
             order,
@@ -190,7 +200,8 @@ mod tests {
                         let seq = agenda.set_timer(at, after, name, |_| true);
                         plain.insert((at + after, seq), Due::Timer(name));
                     } else {
-                        let when = at + Span(luck.below(1 << luck.below(24)));
+                        let horizon = 1 << luck.below(24);
+                        let when = at + Span(luck.below(horizon));
                         let seq = agenda.schedule(when, name);
                         plain.insert((when, seq), Due::Event(name));
                     }

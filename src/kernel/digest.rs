@@ -173,4 +173,20 @@ mod tests {
         assert_eq!(fine.checkpoints(), coarse.checkpoints());
         assert_eq!(fine.checkpoints().len(), 2_500);
     }
+
+    /// A change here gives every run another name.
+    #[test]
+    fn digests_are_as_they_have_always_been() {
+        let mut digest = Digest::new(100);
+        assert_eq!(format!("{:032x}", digest.finish()), "e5189a9599e3f86205ea23ef06e28b2d");
+        digest.record([1, 2, 3, 4]);
+        assert_eq!(format!("{:032x}", digest.finish()), "d15d11ac166646f0409c6dfb2d5bca40");
+        digest.extra(5);
+        assert_eq!(format!("{:032x}", digest.finish()), "d669a9572b0d5878680e3ddc333d6de1");
+        for i in 0..1_000 {
+            digest.record(record(i));
+        }
+        assert_eq!(format!("{:032x}", digest.finish()), "ce469c757b1ac7c5ffe349d0679d58b3");
+        assert_eq!(digest.records(), 1_001);
+    }
 }

@@ -101,7 +101,8 @@ impl Dist {
     /// Says what is wrong with the parameters, if anything is: which one and what it must be.
     pub fn check(&self) -> Result<(), String> {
         let positive = |name: &str, value: f64| {
-            if value > 0.0 && value.is_finite() { Ok(()) } else { Err(format!("{name} is {value}, not a number above 0")) }
+            let is_right = value > 0.0 && value.is_finite();
+            if is_right { Ok(()) } else { Err(format!("{name} is {value}, not a number above 0")) }
         };
         match self {
             Dist::Constant(_) => Ok(()),
@@ -192,7 +193,11 @@ impl Dist {
             Dist::Exponential { mean } => mean * minus_ln(p, q),
             Dist::Normal { mean, sd } => {
                 let (above, below) = (math::normal_cdf(mean / sd), math::normal_cdf(-mean / sd));
-                let z = if p < 0.5 { math::normal_quantile(below + p * above) } else { -math::normal_quantile(q * above) };
+                let z = if p < 0.5 {
+                    math::normal_quantile(below + p * above)
+                } else {
+                    -math::normal_quantile(q * above)
+                };
                 (mean + sd * z).max(0.0)
             }
             Dist::Lognormal { median, sigma } => {
@@ -329,7 +334,8 @@ fn from_exponent(x: f64) -> (f64, f64) {
 }
 
 pub(super) fn total_weight(parts: &[(f64, Dist)]) -> f64 {
-    parts.iter().map(|(weight, _)| weight).sum()
+    // Not `sum`, whose empty sum is -0.
+    parts.iter().fold(0.0, |sum, (weight, _)| sum + weight)
 }
 
 /// By bisection between the least and the greatest quantile of the parts.
@@ -399,4 +405,121 @@ fn fraction_below(points: &[(f64, f64)], x: f64) -> f64 {
     }
     let ((p0, v0), (p1, v1)) = (points[above - 1], points[above]);
     p0 + (p1 - p0) * ((x - v0) / (v1 - v0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of every kind, with parameters as delays in nanoseconds have them.
+    fn one_of_every_kind() -> Vec<Dist> {
+        let exponential = Dist::Exponential { mean: 1e6 };
+        vec![
+            Dist::Constant(1_000_000),
+            Dist::Uniform { min: 500_000, max: 2_000_000 },
+            exponential.clone(),
+            Dist::Normal { mean: 1e6, sd: 2e5 },
+            Dist::Normal { mean: 1e6, sd: 2e6 },
+            Dist::Normal { mean: 0.0, sd: 1e6 },
+            Dist::Lognormal { median: 1e6, sigma: 1.0 },
+            Dist::lognormal_by_p99(1e6, 5e6),
+            Dist::Pareto { scale: 235_000.0, shape: 10.0 },
+            Dist::Pareto { scale: 1_050_000.0, shape: 1.51 },
+            Dist::Pareto { scale: 1e5, shape: 2.5 },
+            Dist::Weibull { scale: 1e6, shape: 0.5 },
+            Dist::Weibull { scale: 1e6, shape: 3.0 },
+            Dist::Gamma { shape: 0.5, mean: 1e6 },
+            Dist::Gamma { shape: 4.2, mean: 1e6 },
+            Dist::Mixture(vec![(3.0, exponential.clone()), (1.0, Dist::Uniform { min: 5_000_000, max: 6_000_000 })]),
+            Dist::Quantiles(vec![(0.0, 1e5), (0.5, 1e6), (0.99, 4e6), (0.999, 9e6), (1.0, 2e7)]),
+            Dist::Samples(vec![3_000_000, 1_000_000, 2_000_000, 1_000_000]),
+            Dist::Shifted { by: 75_000_000, of: Box::new(exponential.clone()) },
+            Dist::Scaled { by: 0.25, of: Box::new(Dist::Gamma { shape: 2.0, mean: 4e6 }) },
+            Dist::lnkd_ssd(),
+            Dist::lnkd_disk_write(),
+            Dist::ymmr_write(3.5),
+            Dist::ymmr_other(),
+            Dist::Shifted { by: 75_000_000, of: Box::new(Dist::lnkd_disk_write()) },
+        ]
+    }
+
+    #[track_caller]
+    fn close(got: f64, want: f64, relative: f64) {
+        assert!((got - want).abs() <= relative * want.abs(), "{got} should be {want} within {relative}");
+    }
+
+    #[test]
+    fn an_exponential_has_the_quantiles_of_the_textbook() {
+        let dist = Dist::Exponential { mean: 1e6 };
+        close(dist.quantile(0.5), 693_147.180_56, 1e-10);
+        close(dist.quantile(0.999), 6_907_755.278_98, 1e-10);
+        close(dist.upper_quantile(1e-18), 41_446_531.673_9, 1e-10);
+        close(dist.cdf(1e6), 0.632_120_558_83, 1e-10);
+    }
+
+    #[test]
+    fn the_median_and_the_99th_percentile_make_a_lognormal() {
+        let dist = Dist::lognormal_by_p99(1e6, 5e6);
+        close(dist.quantile(0.5), 1e6, 1e-12);
+        close(dist.quantile(0.99), 5e6, 1e-12);
+    }
+
+    #[test]
+    fn distribution_and_quantile_functions_undo_each_other() {
+        for dist in one_of_every_kind() {
+            for tail in [1e-7, 1e-4, 0.001, 0.01, 0.1, 0.2, 0.3, 0.45] {
+                let (p, q) = (dist.cdf(dist.quantile(tail)), dist.cdf_both(dist.upper_quantile(tail)).1);
+                // Where there are steps, a quantile is the first value that is enough.
+                match dist {
+                    Dist::Constant(_) | Dist::Samples(_) => {
+                        assert!(p >= tail && q <= tail, "{dist:?} at {tail}: {p}, {q}");
+                    }
+                    // A whole number of a million is a step of one in a million.
+                    Dist::Uniform { .. } | Dist::Mixture(_) => {
+                        assert!((p - tail).abs() < 1e-6 && (q - tail).abs() < 1e-6, "{dist:?} at {tail}: {p}, {q}");
+                    }
+                    _ => {
+                        assert!((p - tail).abs() < 1e-6 * tail.max(1e-4), "{dist:?} at {tail}: {p}");
+                        assert!((q - tail).abs() < 1e-6 * tail.max(1e-4), "{dist:?} beyond {tail}: {q}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_mean_is_the_integral_of_the_quantile_function() {
+        for dist in one_of_every_kind() {
+            let mut sum = 0.0;
+            // The middle of cells whose width halves towards the upper tail, down to 2^-60.
+            let mut width = 1.0;
+            for _ in 0..60 {
+                width *= 0.5;
+                const CELLS: u32 = 400;
+                for i in 0..CELLS {
+                    let q = 2.0 * width - width * (f64::from(i) + 0.5) / f64::from(CELLS);
+                    sum += dist.upper_quantile(q) * width / f64::from(CELLS);
+                }
+            }
+            close(sum, dist.mean(), 5e-4);
+        }
+        assert_eq!(Dist::Pareto { scale: 1.0, shape: 1.0 }.mean(), f64::INFINITY);
+    }
+
+    #[test]
+    fn wrong_parameters_are_named() {
+        let wrong = |dist: Dist| dist.check().expect_err("the parameters are wrong");
+        assert_eq!(wrong(Dist::Exponential { mean: 0.0 }), "mean is 0, not a number above 0");
+        assert_eq!(wrong(Dist::Uniform { min: 2, max: 1 }), "min is 2, above max, which is 1");
+        assert_eq!(wrong(Dist::Samples(vec![])), "there are no samples");
+        assert_eq!(wrong(Dist::Mixture(vec![])), "the sum of the weights is 0, not a number above 0");
+        assert_eq!(
+            wrong(Dist::Quantiles(vec![(0.5, 3.0), (0.9, 2.0)])),
+            "the value at 0.5 is above the value at 0.9"
+        );
+        assert!(Dist::Gamma { shape: f64::NAN, mean: 1.0 }.check().is_err(), "not a number is no shape");
+        for dist in one_of_every_kind() {
+            assert_eq!(dist.check(), Ok(()));
+        }
+    }
 }

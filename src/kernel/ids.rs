@@ -145,3 +145,37 @@ impl Endpoint {
         if self.0 & Self::CLIENT != 0 { Some(SessionId(self.0 & !Self::CLIENT)) } else { None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_tells_its_node_and_epoch() {
+        let actor = ActorId::new(NodeId(99), 3);
+        assert_eq!((actor.node(), actor.epoch()), (NodeId(99), 3));
+        let last = ActorId::new(NodeId((1 << 20) - 1), (1 << 12) - 1);
+        assert_eq!((last.node(), last.epoch()), (NodeId((1 << 20) - 1), (1 << 12) - 1));
+    }
+
+    #[test]
+    fn kinds_of_operations_do_not_share_names() {
+        let session = OpId::of_session(SessionId(5), 8);
+        let scripted = OpId::scripted(SessionId(5), 8);
+        let background = OpId::background(NodeId(5), 8);
+        assert!(session != scripted && scripted != background && background != session);
+        for op in [session, scripted] {
+            assert_eq!((op.session(), op.number(), op.is_background()), (SessionId(5), 8, false));
+        }
+        assert_eq!([session, scripted, background].map(OpId::is_scripted), [false, true, false]);
+        assert!(background.is_background());
+    }
+
+    #[test]
+    fn an_end_is_a_node_or_a_client() {
+        assert_eq!(Endpoint::node(NodeId(4)).as_node(), Some(NodeId(4)));
+        assert_eq!(Endpoint::node(NodeId(4)).as_client(), None);
+        assert_eq!(Endpoint::client(SessionId(4)).as_client(), Some(SessionId(4)));
+        assert_eq!(Endpoint::client(SessionId(4)).as_node(), None);
+    }
+}

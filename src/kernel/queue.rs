@@ -1,6 +1,6 @@
 //! The event queue: a hierarchical timing wheel that yields events in exact (time, number) order.
 //!
-//! Nine levels of 64 slots; a slot of the lowest level is a granule of 2^13 ns, a slot of the next is
+//! Nine levels of 64 slots; a slot of the lowest level is a granule of 2^12 ns, a slot of the next is
 //! 64 of those, and so on past the end of time. A push finds its slot from the highest bit in which its
 //! granule differs from the current one, and a pop takes the last of the current granule, which is kept
 //! sorted. Payloads lie in a slab whose free cells are reused last in, first out, so that they stay in
@@ -10,7 +10,7 @@ use super::time::SimTime;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-const GRANULE_BITS: u32 = 13;
+const GRANULE_BITS: u32 = 12;
 const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 const LEVELS: usize = (64 - GRANULE_BITS).div_ceil(SLOT_BITS) as usize;
@@ -106,12 +106,14 @@ impl<T> Queue<T> {
     /// Takes the earliest event out.
     #[inline]
     pub fn pop(&mut self) -> Option<(SimTime, u64, T)> {
-        let key = self.least()?;
-        if self.current.last() == Some(&key) {
-            self.current.pop();
+        let key = if self.early.is_empty() {
+            if self.current.is_empty() {
+                self.turn();
+            }
+            self.current.pop()?
         } else {
-            self.early.pop();
-        }
+            self.early.pop()?.0
+        };
         self.len -= 1;
         let cell = cell_of(key);
         let Cell::Full(payload) = std::mem::replace(&mut self.cells[cell], Cell::Free(self.free)) else {
@@ -166,34 +168,33 @@ impl<T> Queue<T> {
     /// The least key. Turns the wheel to the next granule with events if the current one has none.
     #[inline]
     fn least(&mut self) -> Option<Key> {
-        if self.early.is_empty() {
-            if let Some(&key) = self.current.last() {
-                return Some(key);
-            }
-            return self.turn();
+        if let Some(&Reverse(key)) = self.early.peek() {
+            // Everything early is in a granule before the current one.
+            return Some(key);
         }
-        // Everything early is in a granule before the current one.
-        self.early.peek().map(|&Reverse(key)| key)
+        if self.current.is_empty() {
+            self.turn();
+        }
+        self.current.last().copied()
     }
 
-    fn turn(&mut self) -> Option<Key> {
+    /// Makes the next granule with events the current one; does nothing if there is none.
+    fn turn(&mut self) {
         while self.current.is_empty() {
             // A lower level holds what is nearer: its slots share all higher bits with the present.
-            let level = self.occupied.iter().position(|&slots| slots != 0)?;
+            let Some(level) = self.occupied.iter().position(|&slots| slots != 0) else { return };
             let slot = self.occupied[level].trailing_zeros() as usize;
             self.occupied[level] &= self.occupied[level] - 1;
             let shift = level as u32 * SLOT_BITS;
+            let upper = self.granule >> (shift + SLOT_BITS);
+            self.granule = (upper << SLOT_BITS | slot as u64) << shift;
             if level == 0 {
-                self.granule = self.granule & !(SLOTS as u64 - 1) | slot as u64;
                 std::mem::swap(&mut self.current, &mut self.slots[slot]);
                 if self.current.len() > 1 {
                     self.current.sort_unstable_by(|a, b| b.cmp(a));
                 }
-                break;
+                return;
             }
-            // The top level's slots end where 64 bits do, so its upper part is empty.
-            let upper = self.granule.checked_shr(shift + SLOT_BITS).unwrap_or(0);
-            self.granule = (upper.checked_shl(SLOT_BITS).unwrap_or(0) | slot as u64) << shift;
             let mut moving = std::mem::take(&mut self.slots[level * SLOTS + slot]);
             for key in moving.drain(..) {
                 self.place(key);
@@ -201,7 +202,6 @@ impl<T> Queue<T> {
             // Give the slot its buffer back: it will be filled again.
             self.slots[level * SLOTS + slot] = moving;
         }
-        self.current.last().copied()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Virtual time: whole nanoseconds since the run began, checked.
 
 use std::fmt;
-use std::ops::{Add, AddAssign, Sub};
+use std::ops::{Add, AddAssign, Mul, Sub};
 
 /// A length of virtual time in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -78,6 +78,18 @@ impl Add for Span {
         Span(self.0.checked_add(other.0).expect("a span stays below 2^64 ns"))
     }
 }
+impl Sub for Span {
+    type Output = Span;
+    fn sub(self, other: Span) -> Span {
+        Span(self.0.checked_sub(other.0).expect("a span is not shorter than what is taken from it"))
+    }
+}
+impl Mul<u64> for Span {
+    type Output = Span;
+    fn mul(self, times: u64) -> Span {
+        Span(self.0.checked_mul(times).expect("a span stays below 2^64 ns"))
+    }
+}
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,5 +106,32 @@ impl fmt::Display for Span {
 impl fmt::Display for SimTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6}ms", self.as_ms())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_and_spans_add_up() {
+        let begun = SimTime::ZERO + Span::from_ms(2);
+        let ended = begun + Span::from_us(500) * 3;
+        assert_eq!(ended - begun, Span(1_500_000));
+        assert_eq!(ended.since(begun), Span::from_ms(2) - Span::from_us(500));
+        assert_eq!(begun.since(ended), Span::ZERO, "since does not go below zero");
+        assert_eq!(ended.to_string(), "3.500000ms");
+    }
+
+    #[test]
+    fn spans_are_shown_in_the_unit_that_fits() {
+        let shown = [0, 7, 1_500, 2_000_000, 1_500_000_000].map(|ns| Span(ns).to_string());
+        assert_eq!(shown, ["0s", "7ns", "1.5us", "2ms", "1.5s"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "virtual time stays below 2^64 ns")]
+    fn time_does_not_wrap() {
+        let _ = SimTime::MAX + Span(1);
     }
 }

@@ -199,4 +199,38 @@ mod tests {
             assert_eq!(timers.len(), plain.len());
         }
     }
+
+    #[test]
+    fn live_timers_are_never_lost_whatever_is_dropped() {
+        for seed in 0..20 {
+            let mut luck = Stream::new(seed, Purpose::Chaos, 6);
+            let mut timers = Timers::new();
+            let mut live = BTreeMap::new();
+            let (mut now, mut dropped) = (SimTime(0), 0);
+            for seq in 0..3_000u64 {
+                now += Span(luck.below(50));
+                while timers.peek().is_some_and(|(at, _)| at <= now) {
+                    let (at, seq, _) = timers.pop().expect("what was peeked can be popped");
+                    if live.first_key_value() == Some((&(at, seq), &seq)) {
+                        live.pop_first();
+                    } else {
+                        assert!(!live.contains_key(&(at, seq)), "nothing overtakes a live timer (seed {seed})");
+                    }
+                }
+                assert!(live.first_key_value().is_none_or(|(key, _)| key.0 > now), "nothing live is overdue");
+                // Most timers become obsolete before they are due.
+                if luck.chance(0.9) && !live.is_empty() {
+                    let nth = luck.below(live.len() as u64) as usize;
+                    let key = *live.keys().nth(nth).expect("there are so many");
+                    live.remove(&key);
+                }
+                let after = Span([10, 1_000, 5_000][luck.below(3) as usize]);
+                let held = timers.len();
+                timers.set(now, after, seq, seq, |timer| live.values().any(|seq| seq == timer));
+                dropped += held + 1 - timers.len();
+                live.insert((now + after, seq), seq);
+            }
+            assert!(dropped > 500, "obsolete timers were dropped, {dropped} of them");
+        }
+    }
 }

@@ -48,7 +48,8 @@ pub fn cv(loads: &[f64]) -> f64 {
 
 /// Jain's fairness index, (Σx)² / (n Σx²): 1 is fair, 1/n is all on one; 1 where there is no load.
 pub fn jain(loads: &[f64]) -> f64 {
-    let (sum, squares) = loads.iter().fold((0.0, 0.0), |(sum, squares), load| (sum + load, squares + load * load));
+    let (sum, squares) =
+        loads.iter().fold((0.0, 0.0), |(sum, squares), load| (sum + load, squares + load * load));
     if squares > 0.0 { sum * sum / (loads.len() as f64 * squares) } else { 1.0 }
 }
 
@@ -77,7 +78,8 @@ pub fn spread_violations(layout: &Layout, ring: &Ring, n: u32) -> u32 {
         if racks == 1 || spread == Spread::Nodes {
             return false;
         }
-        let too_few_regions = spread == Spread::Regions && distinct(list, |node| node.region) < n.min(regions);
+        let too_few_regions =
+            spread == Spread::Regions && distinct(list, |node| node.region) < n.min(regions);
         too_few_regions || distinct(list, |node| node.rack) < n
     };
     ring.range_ends().iter().filter(|&&segment| violates(ring.replicas_of(segment, n))).count() as u32
@@ -106,5 +108,56 @@ impl Length {
 
     fn share(self) -> f64 {
         f64::from(self.circles) + self.rest as f64 / 2.0 / (1u128 << 127) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::hash::position_from_degrees;
+    use super::super::layout::RingKind;
+    use super::super::layout::tests::config;
+    use super::*;
+
+    #[test]
+    fn shares_are_exact() {
+        let tokens = BTreeMap::from([(NodeId(0), vec![0]), (NodeId(1), vec![position_from_degrees(90, 0)])]);
+        let layout = Layout::new(config(2, RingKind::Tokens(tokens)));
+        let ring = layout.initial_ring(&layout.config().initial_members);
+        assert_eq!(shares_primary(&layout, &ring), [0.75, 0.25]);
+        assert_eq!(shares_any(&layout, &ring, 2), [1.0, 1.0], "two copies on two nodes");
+    }
+
+    #[test]
+    fn measures_of_balance_have_their_textbook_values() {
+        let loads = [1.0, 2.0, 3.0];
+        assert_eq!(efficiency(&loads), 2.0 / 3.0);
+        assert_eq!(max_over_mean(&loads), 1.5);
+        assert!((cv(&loads) * cv(&loads) - 1.0 / 6.0).abs() < 1e-15);
+        assert_eq!(jain(&loads), 36.0 / 42.0);
+        assert_eq!(jain(&[0.0, 0.0, 0.0, 8.0]), 0.25);
+        for none in [&[][..], &[0.0, 0.0]] {
+            assert_eq!((efficiency(none), max_over_mean(none), cv(none), jain(none)), (1.0, 1.0, 0.0, 1.0));
+        }
+    }
+
+    #[test]
+    fn violations_count_ranges_and_regions_too() {
+        let striped = RingKind::Owners([0, 1, 2, 3, 4, 5].map(NodeId).to_vec());
+        let mut config = config(6, striped);
+        config.replicas = 2;
+        for (node, spec) in config.nodes.iter_mut().enumerate() {
+            (spec.rack, spec.region) = (node as u32, u32::from(node >= 3));
+        }
+        let violations = |spread| {
+            let layout = Layout::new(super::super::Config { spread, ..config.clone() });
+            spread_violations(&layout, &layout.initial_ring(&layout.config().initial_members), 2)
+        };
+        assert_eq!(violations(Spread::Regions), 0);
+        assert_eq!(violations(Spread::Racks), 0, "neighbours are on different racks");
+        let layout = Layout::new(config);
+        let ring = layout.initial_ring(&layout.config().initial_members);
+        assert_eq!(spread_violations(&layout, &ring, 7), 6, "seven copies on six nodes cannot be");
     }
 }

@@ -152,7 +152,8 @@ impl Layout {
     /// # Panics
     /// If no initial member holds data, or no partition or token is asked for.
     pub fn new(config: Config) -> Layout {
-        let holders = config.initial_members.iter().filter(|&&m| config.nodes[m.index()].capacity > 0.0).count() as u32;
+        let holders =
+            config.initial_members.iter().filter(|&&m| config.nodes[m.index()].capacity > 0.0).count() as u32;
         assert!(holders > 0, "a ring needs a member that holds data");
         let tokens = draw_tokens(&config);
         let cut = match &config.kind {
@@ -163,10 +164,15 @@ impl Layout {
                 Cut::Tokens(ends)
             }
             RingKind::RandomTokensOverPartitions { partitions, .. } => Cut::Equal(*partitions),
-            RingKind::EqualPartitions { by: PartitionCount::PerNode(count), .. } => Cut::Equal(count * holders),
+            RingKind::EqualPartitions { by: PartitionCount::PerNode(count), .. } => {
+                Cut::Equal(count * holders)
+            }
             RingKind::EqualPartitions { by: PartitionCount::Partitions(count), .. } => Cut::Equal(*count),
             RingKind::Owners(owners) => Cut::Equal(owners.len() as u32),
-            RingKind::Modulo => Cut::Residues(modulus(holders, config.nodes.iter().filter(|n| n.capacity > 0.0).count() as u32)),
+            RingKind::Modulo => Cut::Residues(modulus(
+                holders,
+                config.nodes.iter().filter(|n| n.capacity > 0.0).count() as u32,
+            )),
         };
         let layout = Layout { config, cut, tokens };
         assert!(layout.segments() > 0, "a ring has at least one segment");
@@ -194,10 +200,14 @@ impl Layout {
     /// The segment that a position lies in.
     pub fn segment_of(&self, position: u128) -> SegmentId {
         let segment = match (&self.cut, self.config.boundary) {
-            (Cut::Tokens(ends), Boundary::AtOrAfter) => ends.partition_point(|&end| end < position) % ends.len(),
+            (Cut::Tokens(ends), Boundary::AtOrAfter) => {
+                ends.partition_point(|&end| end < position) % ends.len()
+            }
             (Cut::Tokens(ends), Boundary::After) => ends.partition_point(|&end| end <= position) % ends.len(),
             // (start, end] holds a position exactly if [start, end) holds the one before.
-            (Cut::Equal(count), Boundary::AtOrAfter) => times_over_circle(position.wrapping_sub(1), *count) as usize,
+            (Cut::Equal(count), Boundary::AtOrAfter) => {
+                times_over_circle(position.wrapping_sub(1), *count) as usize
+            }
             (Cut::Equal(count), Boundary::After) => times_over_circle(position, *count) as usize,
             (Cut::Residues(count), _) => (position % u128::from(*count)) as usize,
         };
@@ -210,7 +220,10 @@ impl Layout {
         let i = segment.index();
         match &self.cut {
             Cut::Tokens(ends) => Bounds { start: ends[(i + ends.len() - 1) % ends.len()], end: ends[i] },
-            Cut::Equal(count) => Bounds { start: equal_start(segment.0, *count), end: equal_start((segment.0 + 1) % count, *count) },
+            Cut::Equal(count) => Bounds {
+                start: equal_start(segment.0, *count),
+                end: equal_start((segment.0 + 1) % count, *count),
+            },
             Cut::Residues(_) => Bounds { start: u128::from(segment.0), end: u128::from(segment.0) },
         }
     }
@@ -234,11 +247,21 @@ impl Layout {
     /// For [`RingKind::Modulo`] it is exact to one position in each 2^128/segments.
     pub(super) fn length_of(&self, segment: SegmentId) -> u128 {
         match self.cut {
-            Cut::Residues(count) => equal_start((segment.0 + 1) % count, count).wrapping_sub(equal_start(segment.0, count)),
+            Cut::Residues(count) => {
+                equal_start((segment.0 + 1) % count, count).wrapping_sub(equal_start(segment.0, count))
+            }
             Cut::Tokens(_) | Cut::Equal(_) => {
                 let Bounds { start, end } = self.segment_bounds(segment);
                 end.wrapping_sub(start)
             }
+        }
+    }
+
+    /// The share of the circle that a segment is; the shares of all segments add up to 1.
+    pub fn share_of(&self, segment: SegmentId) -> f64 {
+        match self.length_of(segment) {
+            0 => 1.0,
+            length => length as f64 / 2.0 / (1u128 << 127) as f64,
         }
     }
 
@@ -303,8 +326,12 @@ fn draw_tokens(config: &Config) -> Vec<(u128, NodeId)> {
 
 /// Mean capacity of the initial members that hold data.
 fn mean_capacity(config: &Config) -> f64 {
-    let capacities: Vec<f64> =
-        config.initial_members.iter().map(|m| config.nodes[m.index()].capacity).filter(|&c| c > 0.0).collect();
+    let capacities: Vec<f64> = config
+        .initial_members
+        .iter()
+        .map(|m| config.nodes[m.index()].capacity)
+        .filter(|&c| c > 0.0)
+        .collect();
     capacities.iter().sum::<f64>() / capacities.len() as f64
 }
 
@@ -342,7 +369,7 @@ fn lcm(a: u64, b: u64) -> u64 {
 fn times_over_circle(position: u128, count: u32) -> u32 {
     let count = u128::from(count);
     let (high, low) = (position >> 64, position & u128::from(u64::MAX));
-    ((high * count + (low * count >> 64)) >> 64) as u32
+    ((high * count + ((low * count) >> 64)) >> 64) as u32
 }
 
 /// `ceil(index × 2^128 / count)`: the first position whose [`times_over_circle`] is `index`.
@@ -351,4 +378,106 @@ fn equal_start(index: u32, count: u32) -> u128 {
     let high = (index << 64) / count;
     let rest = ((index << 64) % count) << 64;
     (high << 64) + rest.div_ceil(count)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A plain configuration: all nodes are members, alike, in one rack.
+    pub(in super::super) fn config(nodes: u32, kind: RingKind) -> Config {
+        Config {
+            nodes: vec![NodeSpec { capacity: 1.0, rack: 0, region: 0 }; nodes as usize],
+            kind,
+            hash: HashKind::Md5,
+            boundary: Boundary::AtOrAfter,
+            spread: Spread::Regions,
+            by_capacity: true,
+            replicas: 3,
+            seed: 1,
+            initial_members: (0..nodes).map(NodeId).collect(),
+        }
+    }
+
+    fn equal(by: PartitionCount) -> RingKind {
+        RingKind::EqualPartitions { by, assignment: Assignment::Random }
+    }
+
+    #[test]
+    fn a_key_has_a_position_and_a_position_a_segment() {
+        let layout = Layout::new(config(4, equal(PartitionCount::PerNode(8))));
+        assert_eq!(layout.segments(), 32);
+        let at = layout.position(b"cart_123");
+        let segment = layout.segment_of(at);
+        assert_eq!(
+            segment,
+            SegmentId((at >> 123) as u32),
+            "one of 32 equal partitions is the high five bits"
+        );
+        let Bounds { start, end } = layout.segment_bounds(segment);
+        assert!(start < at && at <= end);
+    }
+
+    #[test]
+    fn partitions_of_a_number_that_does_not_divide_the_circle_still_cover_it() {
+        for boundary in [Boundary::AtOrAfter, Boundary::After] {
+            for count in [1, 2, 3, 7, 18, 1000] {
+                let layout =
+                    Layout::new(Config { boundary, ..config(1, equal(PartitionCount::Partitions(count))) });
+                for segment in (0..count).map(SegmentId) {
+                    let Bounds { start, end } = layout.segment_bounds(segment);
+                    let (first, last) = match boundary {
+                        Boundary::AtOrAfter => (start.wrapping_add(1), end),
+                        Boundary::After => (start, end.wrapping_sub(1)),
+                    };
+                    assert_eq!((layout.segment_of(first), layout.segment_of(last)), (segment, segment));
+                    assert!((layout.share_of(segment) * f64::from(count) - 1.0).abs() < 1e-12);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_of_a_node_do_not_depend_on_the_other_nodes() {
+        let tokens = |nodes| {
+            let layout = Layout::new(config(nodes, RingKind::RandomTokens { per_node: 16 }));
+            layout.tokens.iter().filter(|(_, node)| *node == NodeId(1)).map(|&(at, _)| at).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(2).len(), 16);
+        assert_eq!(tokens(2), tokens(20));
+    }
+
+    #[test]
+    fn tokens_go_by_capacity_over_the_mean_and_are_at_least_one() {
+        let mut config = config(4, RingKind::RandomTokens { per_node: 10 });
+        for (spec, capacity) in config.nodes.iter_mut().zip([1.0, 2.95, 0.05, 0.0]) {
+            spec.capacity = capacity;
+        }
+        let layout = Layout::new(config);
+        let counts =
+            [0, 1, 2, 3].map(|n| layout.tokens.iter().filter(|(_, node)| *node == NodeId(n)).count());
+        assert_eq!(counts, [8, 22, 1, 0], "the mean is 4/3");
+    }
+
+    #[test]
+    fn a_spare_without_given_tokens_draws_as_many_as_the_others_have() {
+        let given = BTreeMap::from([(NodeId(0), vec![10, 20, 30]), (NodeId(1), vec![15])]);
+        let mut config = config(3, RingKind::Tokens(given));
+        config.initial_members.pop();
+        let layout = Layout::new(config);
+        assert_eq!(layout.segments(), 6);
+        assert_eq!(layout.segment_bounds(SegmentId(1)), Bounds { start: 10, end: 15 });
+    }
+
+    #[test]
+    fn residue_classes_keep_apart_what_every_size_keeps_apart() {
+        assert_eq!(modulus(3, 4), lcm_of(1..=4));
+        assert_eq!(modulus(10, 11), lcm_of(1..=11));
+        assert_eq!(modulus(50, 100), 1 << 20, "capped");
+        assert_eq!(modulus(1, 1), 1);
+    }
+
+    fn lcm_of(range: std::ops::RangeInclusive<u64>) -> u32 {
+        range.fold(1, lcm) as u32
+    }
 }

@@ -9,9 +9,12 @@
 mod balance;
 mod change;
 mod hash;
+#[cfg(test)]
+mod laws;
 mod layout;
 mod movement;
 mod place;
+mod trial;
 mod walk;
 
 pub use balance::{cv, efficiency, jain, max_over_mean, shares_any, shares_primary, spread_violations};

@@ -34,7 +34,8 @@ impl Layout {
     /// The ring of the initial members, before any change.
     ///
     /// # Panics
-    /// If none of `members` holds data or owns a part of the circle.
+    /// If none of `members` holds data or owns a part of the circle, or [`RingKind::Owners`] names a
+    /// node that is none of them or holds no data.
     pub fn initial_ring(&self, members: &[NodeId]) -> Ring {
         let mut members = members.to_vec();
         members.sort_unstable();
@@ -42,8 +43,13 @@ impl Layout {
         let owners = match &self.config.kind {
             RingKind::Owners(owners) => owners.clone(),
             RingKind::EqualPartitions { assignment, .. } => change::assign(self, &members, *assignment),
-            _ => Vec::new(),
+            RingKind::RandomTokens { .. }
+            | RingKind::RandomTokensOverPartitions { .. }
+            | RingKind::Tokens(_)
+            | RingKind::Modulo => Vec::new(),
         };
+        let may_own = |owner: &NodeId| members.binary_search(owner).is_ok() && self.holds_data(*owner);
+        assert!(owners.iter().all(may_own), "owners of partitions are members that hold data");
         let seat = (0..self.config.nodes.len() as u32).map(NodeId).collect();
         self.ring(members, seat, owners)
     }
@@ -57,7 +63,8 @@ impl Layout {
     /// Walks the circle for every segment.
     pub(super) fn ring(&self, members: Vec<NodeId>, seat: Vec<NodeId>, owners: Vec<NodeId>) -> Ring {
         let circle = Circle::of(self, &members, &seat, &owners);
-        let mut walk = Walk::new(&circle.owners, &self.config.nodes, self.config.spread, self.config.replicas);
+        let mut walk =
+            Walk::new(circle.owners.clone(), &self.config.nodes, self.config.spread, self.config.replicas);
         let width = walk.distinct().min(LIST_LENGTH.max(self.config.replicas + 8) as usize);
         let segments = self.segments();
         let mut rows = Vec::with_capacity(segments as usize * width);
@@ -70,6 +77,7 @@ impl Layout {
             }
             last = Some(start);
         }
+        assert_eq!(rows.len(), segments as usize * width, "a walk all the way round meets every node");
         let range_ends = match self.ranges_follow_tokens() {
             true => circle.range_ends(self),
             false => (0..segments).map(SegmentId).collect(),
@@ -77,7 +85,16 @@ impl Layout {
         let mut holders = circle.owners;
         holders.sort_unstable();
         holders.dedup();
-        Ring { members, holders, seat, owners, replicas: self.config.replicas, width: width as u32, rows, range_ends }
+        Ring {
+            members,
+            holders,
+            seat,
+            owners,
+            replicas: self.config.replicas,
+            width: width as u32,
+            rows,
+            range_ends,
+        }
     }
 }
 
@@ -160,9 +177,15 @@ impl Circle {
             by_seat[seat[member.index()].index()] = Some(member);
         }
         let circle = match &layout.config.kind {
-            RingKind::Modulo => Circle { owners: by_seat.into_iter().flatten().collect(), tokens: Vec::new() },
-            RingKind::EqualPartitions { .. } | RingKind::Owners(_) => Circle { owners: partitions.to_vec(), tokens: Vec::new() },
-            RingKind::RandomTokens { .. } | RingKind::RandomTokensOverPartitions { .. } | RingKind::Tokens(_) => {
+            RingKind::Modulo => {
+                Circle { owners: by_seat.into_iter().flatten().collect(), tokens: Vec::new() }
+            }
+            RingKind::EqualPartitions { .. } | RingKind::Owners(_) => {
+                Circle { owners: partitions.to_vec(), tokens: Vec::new() }
+            }
+            RingKind::RandomTokens { .. }
+            | RingKind::RandomTokensOverPartitions { .. }
+            | RingKind::Tokens(_) => {
                 let (mut owners, mut tokens) = (Vec::new(), Vec::new());
                 for &(at, drawn_for) in &layout.tokens {
                     if let Some(owner) = by_seat[drawn_for.index()] {
@@ -186,7 +209,9 @@ impl Circle {
             // "Walking the consistent hashing ring clockwise from the end of the partition" (Dynamo
             // §6.2). An end of 0 closes the circle: every token lies before it.
             RingKind::RandomTokensOverPartitions { .. } if segment + 1 == layout.segments() => 0,
-            RingKind::RandomTokens { .. } | RingKind::RandomTokensOverPartitions { .. } | RingKind::Tokens(_) => {
+            RingKind::RandomTokens { .. }
+            | RingKind::RandomTokensOverPartitions { .. }
+            | RingKind::Tokens(_) => {
                 let end = layout.segment_bounds(SegmentId(segment)).end;
                 self.tokens.partition_point(|&token| token < end) as u32 % points
             }
@@ -195,6 +220,60 @@ impl Circle {
 
     fn range_ends(&self, layout: &Layout) -> Vec<SegmentId> {
         let segments = (0..layout.segments()).map(SegmentId);
-        segments.filter(|&segment| self.tokens.binary_search(&layout.segment_bounds(segment).end).is_ok()).collect()
+        segments
+            .filter(|&segment| self.tokens.binary_search(&layout.segment_bounds(segment).end).is_ok())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::tests::config;
+    use super::*;
+
+    #[test]
+    fn a_ring_names_the_nodes_of_every_segment() {
+        let layout = Layout::new(config(4, RingKind::Owners([0, 1, 2, 3].map(NodeId).to_vec())));
+        let ring = layout.initial_ring(&layout.config().initial_members);
+        let segment = layout.segment_of(1 << 126);
+        assert_eq!(
+            ring.list(segment),
+            [0, 1, 2, 3].map(NodeId),
+            "a position at a quarter ends the first partition"
+        );
+        assert_eq!(ring.replicas_of(segment, 3), [0, 1, 2].map(NodeId));
+        assert_eq!(ring.primary(segment), NodeId(0));
+        assert_eq!(ring.held(NodeId(0)), [0, 2, 3].map(SegmentId), "its own and those of the two before it");
+        assert!(ring.is_member(NodeId(3)) && !ring.is_member(NodeId(4)));
+    }
+
+    #[test]
+    fn lists_are_longer_than_the_copies_but_not_endless() {
+        let layout = Layout::new(config(40, RingKind::RandomTokens { per_node: 2 }));
+        let ring = layout.initial_ring(&layout.config().initial_members);
+        assert_eq!(ring.list(SegmentId(0)).len(), 16);
+        let layout = Layout::new(super::super::Config { replicas: 10, ..config(40, RingKind::Modulo) });
+        let ring = layout.initial_ring(&layout.config().initial_members);
+        assert_eq!(ring.list(SegmentId(0)).len(), 18);
+    }
+
+    #[test]
+    fn a_range_is_made_of_the_segments_that_tokens_of_spares_cut() {
+        let mut config = config(3, RingKind::RandomTokens { per_node: 8 });
+        config.initial_members.pop();
+        let layout = Layout::new(config);
+        let ring = layout.initial_ring(&layout.config().initial_members);
+        assert_eq!((layout.segments(), ring.range_ends().len()), (24, 16));
+        let last = *ring.range_ends().last().expect("there are ranges");
+        let wrapped = SegmentId((last.0 + 1) % 24);
+        assert!(ring.range_of(wrapped) != last, "the range after the last begins anew");
+        assert_eq!(ring.range_of(last), last);
+    }
+
+    #[test]
+    #[should_panic(expected = "owners of partitions are members")]
+    fn an_owner_that_is_no_member_is_a_bug() {
+        let layout = Layout::new(config(2, RingKind::Owners([0, 1].map(NodeId).to_vec())));
+        layout.initial_ring(&[NodeId(0)]);
     }
 }

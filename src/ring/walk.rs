@@ -15,7 +15,11 @@ type Use = (bool, u32, u32);
 
 /// Writes preference lists of one circle.
 pub(super) struct Walk<'a> {
-    circle: &'a [NodeId],
+    circle: Vec<NodeId>,
+    /// A node that walks pass over, as if it were not there.
+    passed: Option<NodeId>,
+    /// How many points a walk looks at before it makes do with what it has met.
+    sight: usize,
     /// Distinct nodes on the circle.
     distinct: usize,
     /// How many nodes of a list are kept apart.
@@ -25,30 +29,52 @@ pub(super) struct Walk<'a> {
     met: Vec<NodeId>,
     met_in: Vec<u32>,
     number: u32,
-    next: usize,
+    start: usize,
+    seen: usize,
     picked: Vec<NodeId>,
 }
 
 impl<'a> Walk<'a> {
     /// # Panics
     /// If the circle is empty.
-    pub(super) fn new(circle: &'a [NodeId], nodes: &'a [NodeSpec], spread: Spread, apart: u32) -> Walk<'a> {
+    pub(super) fn new(circle: Vec<NodeId>, nodes: &'a [NodeSpec], spread: Spread, apart: u32) -> Walk<'a> {
+        let sight = circle.len();
+        Walk::passing(None, sight, circle, nodes, spread, apart)
+    }
+
+    /// Walks that pass over a node and look no further than `sight` points. Their lists can be
+    /// shorter or less spread than those of walks that go all the way.
+    ///
+    /// # Panics
+    /// If the circle is empty.
+    pub(super) fn passing(
+        passed: Option<NodeId>,
+        sight: usize,
+        circle: Vec<NodeId>,
+        nodes: &'a [NodeSpec],
+        spread: Spread,
+        apart: u32,
+    ) -> Walk<'a> {
         assert!(!circle.is_empty(), "a circle has an owner");
         let mut present = vec![false; nodes.len()];
-        for node in circle {
+        for node in circle.iter().filter(|&&node| Some(node) != passed) {
             present[node.index()] = true;
         }
-        let present: Vec<&NodeSpec> = nodes.iter().zip(present).filter(|(_, on)| *on).map(|(node, _)| node).collect();
+        let present: Vec<&NodeSpec> =
+            nodes.iter().zip(present).filter(|(_, on)| *on).map(|(node, _)| node).collect();
         let places = Places::new(nodes, &present, spread);
         Walk {
+            sight: sight.min(circle.len()),
             circle,
+            passed,
             distinct: present.len(),
             apart: apart as usize,
             places: Some(places).filter(|places| spread != Spread::Nodes && places.racks > 1),
             met: Vec::new(),
             met_in: vec![0; nodes.len()],
             number: 0,
-            next: 0,
+            start: 0,
+            seen: 0,
             picked: Vec::new(),
         }
     }
@@ -58,24 +84,31 @@ impl<'a> Walk<'a> {
         self.distinct
     }
 
-    /// Appends the list of `width` nodes that begins at a point of the circle.
+    /// The circle: who owns which point.
+    pub(super) fn circle(&self) -> &[NodeId] {
+        &self.circle
+    }
+
+    /// Gives a point another owner and returns the one before. The new one should be on the circle
+    /// already: a rack or region that is new to the circle is not sought.
+    pub(super) fn set_owner(&mut self, point: usize, owner: NodeId) -> NodeId {
+        std::mem::replace(&mut self.circle[point], owner)
+    }
+
+    /// How many points the last walk looked at.
+    pub(super) fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Appends the list of up to `width` nodes that begins at a point of the circle.
     pub(super) fn list_from(&mut self, start: usize, width: usize, rows: &mut Vec<NodeId>) {
-        assert!(width <= self.distinct, "a list is no longer than there are nodes");
         self.met.clear();
         self.number += 1;
-        self.next = start;
+        (self.start, self.seen) = (start, 0);
         self.picked.clear();
         if let Some(mut places) = self.places.take() {
             for _ in 0..self.apart.min(width) {
-                let least = places.least_use();
-                let mut k = 0;
-                let pick = loop {
-                    let node = self.met(k);
-                    if !self.picked.contains(&node) && places.use_of(node) == least {
-                        break node;
-                    }
-                    k += 1;
-                };
+                let Some(pick) = self.pick(&places) else { break };
                 places.take(pick);
                 self.picked.push(pick);
             }
@@ -87,8 +120,9 @@ impl<'a> Walk<'a> {
         rows.extend_from_slice(&self.picked);
         let mut missing = width - self.picked.len();
         let mut k = 0;
-        while missing > 0 {
-            let node = self.met(k);
+        while missing > 0
+            && let Some(node) = self.met(k)
+        {
             k += 1;
             if !self.picked.contains(&node) {
                 rows.push(node);
@@ -97,18 +131,39 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The k-th distinct node of this walk.
-    fn met(&mut self, k: usize) -> NodeId {
+    /// The first node in walk order from the least used place.
+    fn pick(&mut self, places: &Places<'_>) -> Option<NodeId> {
+        let least = places.least_use();
+        let mut best: Option<(Use, NodeId)> = None;
+        let mut k = 0;
+        // As soon as a node from the least used place is met, nothing better can follow.
+        while best.is_none_or(|(used, _)| Some(used) > least)
+            && let Some(node) = self.met(k)
+        {
+            k += 1;
+            let used = places.use_of(node);
+            if !self.picked.contains(&node) && best.is_none_or(|(least_yet, _)| used < least_yet) {
+                best = Some((used, node));
+            }
+        }
+        best.map(|(_, node)| node)
+    }
+
+    /// The k-th distinct node of this walk, if it gets so far.
+    fn met(&mut self, k: usize) -> Option<NodeId> {
         while self.met.len() <= k {
-            assert!(self.met.len() < self.distinct, "the walk asks for no more nodes than there are");
-            let node = self.circle[self.next];
-            self.next = if self.next + 1 == self.circle.len() { 0 } else { self.next + 1 };
-            if self.met_in[node.index()] != self.number {
+            if self.seen == self.sight || self.met.len() == self.distinct {
+                return None;
+            }
+            let point = self.start + self.seen;
+            let node = self.circle[if point < self.circle.len() { point } else { point - self.circle.len() }];
+            self.seen += 1;
+            if self.met_in[node.index()] != self.number && Some(node) != self.passed {
                 self.met_in[node.index()] = self.number;
                 self.met.push(node);
             }
         }
-        self.met[k]
+        Some(self.met[k])
     }
 }
 
@@ -135,7 +190,8 @@ impl<'a> Places<'a> {
     fn new(nodes: &'a [NodeSpec], present: &[&NodeSpec], spread: Spread) -> Places<'a> {
         let racks = nodes.iter().map(|node| node.rack + 1).max().unwrap_or(0) as usize;
         let regions = nodes.iter().map(|node| node.region + 1).max().unwrap_or(0) as usize;
-        let (mut rack_size, mut rack_region, mut region_racks) = (vec![0; racks], vec![0; racks], vec![0; regions]);
+        let (mut rack_size, mut rack_region, mut region_racks) =
+            (vec![0; racks], vec![0; racks], vec![0; regions]);
         for node in present {
             let rack = node.rack as usize;
             if rack_size[rack] == 0 {
@@ -166,25 +222,28 @@ impl<'a> Places<'a> {
         (region > 0, self.rack_used[spec.rack as usize], region)
     }
 
-    /// The use of the least used place that still has a node to give.
-    fn least_use(&self) -> Use {
+    /// The use of the least used place that still has a node to give; None if none has.
+    fn least_use(&self) -> Option<Use> {
         if self.by_region && self.regions_in_use < self.regions {
-            return (false, 0, 0);
+            return Some((false, 0, 0));
         }
         if self.racks_in_use < self.racks {
             let regions = 0..self.region_racks.len();
-            let region = regions.filter(|&r| self.region_racks_used[r] < self.region_racks[r]).map(|r| self.region_used[r]).min();
-            return if self.by_region { (true, 0, region.expect("an unused rack lies in a region")) } else { (false, 0, 0) };
+            let region = regions
+                .filter(|&r| self.region_racks_used[r] < self.region_racks[r])
+                .map(|r| self.region_used[r])
+                .min();
+            return if self.by_region { region.map(|used| (true, 0, used)) } else { Some((false, 0, 0)) };
         }
         let racks = 0..self.rack_size.len();
         racks
             .filter(|&rack| self.rack_used[rack] < self.rack_size[rack])
             .map(|rack| {
-                let region = if self.by_region { self.region_used[self.rack_region[rack] as usize] } else { 0 };
+                let region =
+                    if self.by_region { self.region_used[self.rack_region[rack] as usize] } else { 0 };
                 (region > 0, self.rack_used[rack], region)
             })
             .min()
-            .expect("a list is no longer than there are nodes")
     }
 
     fn take(&mut self, node: NodeId) {
@@ -218,10 +277,11 @@ mod tests {
 
     /// Nodes given as (rack, region), in the order in which the walk meets them.
     fn list(places: &[(u32, u32)], spread: Spread, n: u32) -> Vec<u32> {
-        let nodes: Vec<NodeSpec> = places.iter().map(|&(rack, region)| NodeSpec { capacity: 1.0, rack, region }).collect();
+        let nodes: Vec<NodeSpec> =
+            places.iter().map(|&(rack, region)| NodeSpec { capacity: 1.0, rack, region }).collect();
         let circle: Vec<NodeId> = (0..nodes.len() as u32).map(NodeId).collect();
         let mut rows = Vec::new();
-        Walk::new(&circle, &nodes, spread, n).list_from(0, nodes.len(), &mut rows);
+        Walk::new(circle, &nodes, spread, n).list_from(0, nodes.len(), &mut rows);
         rows.iter().map(|node| node.0).collect()
     }
 

@@ -184,3 +184,90 @@ impl Hints {
 fn span_of(owner: NodeId, first: KeyId, last: KeyId) -> std::ops::RangeInclusive<HintKey> {
     HintKey { owner, key: first, seq: 0 }..=HintKey { owner, key: last, seq: u64::MAX }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+    use crate::kernel::ids::ActorId;
+    use crate::version::{Value, Write, WriteId, coordinate};
+
+    const DOTTED: Scheme = Scheme::Dotted;
+    const A: NodeId = NodeId(0);
+    const B: NodeId = NodeId(1);
+
+    fn write(actor: u32, context: &[Version], number: u64) -> Version {
+        let (actor, now_ms, stamp) = (ActorId(actor), 0, number);
+        let (value, size, write) = (Value::Blob(number), 100, WriteId(number));
+        coordinate(DOTTED, &[], context, Write { actor, now_ms, stamp, value, size, write })
+    }
+
+    fn at(seconds: u64) -> SimTime {
+        SimTime::ZERO + Span::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_hint_stays_until_its_owner_has_acknowledged_it() {
+        let mut hints = Hints::new(None);
+        let version = write(1, &[], 1);
+        assert_eq!(hints.add(A, KeyId(5), &version, DOTTED, at(1)), Added::Stored { replaced: 0 });
+        assert_eq!(hints.add(A, KeyId(5), &version, DOTTED, at(2)), Added::AlreadyThere);
+        assert_eq!((hints.owners(), hints.bytes(), hints.oldest_at()), (vec![A], version.wire_bytes(), Some(at(1))));
+        let batch = hints.batch(A, None, 10);
+        assert_eq!((batch.len(), hints.len()), (1, 1), "handing over does not delete");
+        assert!(hints.remove(batch[0].0));
+        assert!(!hints.remove(batch[0].0));
+        assert_eq!((hints.is_empty(), hints.bytes(), hints.oldest_at()), (true, 0, None));
+    }
+
+    #[test]
+    fn a_newer_version_replaces_the_hint_that_it_covers_and_a_sibling_joins() {
+        let mut hints = Hints::new(Some(2));
+        let v1 = write(1, &[], 1);
+        let v2 = write(2, from_ref(&v1), 2);
+        let v3 = write(3, from_ref(&v1), 3);
+        hints.add(A, KeyId(5), &v1, DOTTED, at(1));
+        let old = hints.batch(A, None, 1)[0].0;
+        assert_eq!(hints.add(A, KeyId(5), &v2, DOTTED, at(2)), Added::Stored { replaced: 1 });
+        assert!(!hints.remove(old), "a late acknowledgement of the old hint does not delete the new one");
+        assert_eq!(hints.add(A, KeyId(5), &v1, DOTTED, at(3)), Added::AlreadyThere);
+        assert_eq!(hints.add(A, KeyId(5), &v3, DOTTED, at(3)), Added::Stored { replaced: 0 });
+        assert_eq!(hints.oldest_at(), Some(at(2)));
+        // The store is full now: only a hint that takes another's place still fits.
+        assert_eq!(hints.add(B, KeyId(5), &v1, DOTTED, at(4)), Added::Dropped);
+        let v4 = write(4, &[v2, v3], 4);
+        assert_eq!(hints.add(A, KeyId(5), &v4, DOTTED, at(4)), Added::Stored { replaced: 2 });
+        assert_eq!((hints.len(), hints.bytes()), (1, v4.wire_bytes()));
+    }
+
+    #[test]
+    fn batches_go_through_one_owner_in_key_order() {
+        let mut hints = Hints::new(None);
+        for key in [9, 3, 7, 1] {
+            hints.add(B, KeyId(key), &write(1, &[], u64::from(key)), DOTTED, at(1));
+        }
+        hints.add(NodeId(7), KeyId(2), &write(1, &[], 2), DOTTED, at(1));
+        assert_eq!(hints.owners(), [B, NodeId(7)]);
+        assert!(hints.has_any_for(B) && hints.has(B, KeyId(9)) && !hints.has(B, KeyId(2)) && !hints.has_any_for(A));
+        let keys = |batch: &[(HintKey, Version)]| batch.iter().map(|(at, _)| at.key.0).collect::<Vec<_>>();
+        let first = hints.batch(B, None, 3);
+        assert_eq!(keys(&first), [1, 3, 7]);
+        assert_eq!(keys(&hints.batch(B, Some(first[2].0), 3)), [9]);
+        assert_eq!(keys(&hints.batch(A, None, 3)), [0; 0]);
+    }
+
+    #[test]
+    fn old_hints_expire_in_order_of_age() {
+        let mut hints = Hints::new(None);
+        for (key, second) in [(3, 1), (1, 2), (2, 3)] {
+            hints.add(A, KeyId(key), &write(1, &[], u64::from(key)), DOTTED, at(second));
+        }
+        assert!(hints.expire(at(4), Span::from_secs(3)).is_empty(), "a hint lives as long as its limit says");
+        let expired = hints.expire(at(6), Span::from_secs(3));
+        assert_eq!(expired.iter().map(|(at, _)| at.key.0).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!((hints.len(), hints.oldest_at()), (1, Some(at(3))));
+        hints.clear();
+        assert!(hints.is_empty() && hints.owners().is_empty());
+    }
+}

@@ -255,3 +255,160 @@ pub fn differing_keys(mine: &[LeafEntry], theirs: &[LeafEntry]) -> Vec<Differenc
     }
     differences
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::rng::{Purpose, Stream};
+
+    fn entry(leaf: u32, key: u32, hash: u64) -> LeafEntry {
+        LeafEntry { leaf, key: KeyId(key), hash }
+    }
+
+    /// Walks two trees down from the root as two replicas would. Returns how many child hashes were compared
+    /// and which leaves differ.
+    fn compare(mine: &Tree, theirs: &Tree) -> (u64, Vec<u32>) {
+        if mine.root() == theirs.root() {
+            return (0, Vec::new());
+        }
+        let mut indexes = vec![0];
+        let mut compared = 0;
+        for level in 0..mine.depth() {
+            let hashes = theirs.children_of(level, &indexes);
+            compared += hashes.len() as u64;
+            indexes = differing_children(mine, &hashes, level, &indexes);
+        }
+        (compared, indexes)
+    }
+
+    #[test]
+    fn only_the_differing_keys_are_found() {
+        let common = [entry(0, 1, 11), entry(2, 2, 22), entry(3, 3, 33)];
+        let mine = Tree::from_leaves(2, common.into_iter().chain([entry(2, 4, 44), entry(3, 6, 66)]));
+        let theirs = Tree::from_leaves(2, common.into_iter().chain([entry(2, 5, 55), entry(3, 6, 67)]));
+        let (compared, leaves) = compare(&mine, &theirs);
+        assert_eq!((compared, &leaves[..]), (4, &[2, 3][..]));
+        let differences = leaves.iter().flat_map(|&leaf| differing_keys(mine.leaf_keys(leaf), theirs.leaf_keys(leaf)));
+        let expected =
+            [Difference::RemoteMissing(KeyId(4)), Difference::Missing(KeyId(5)), Difference::Different(KeyId(6))];
+        assert_eq!(differences.collect::<Vec<_>>(), expected);
+    }
+
+    // The cases of Riak's hashtree tests.
+    #[test]
+    fn riak_differences() {
+        let one = |key: u32, hash: u64| [entry(0, key, hash)];
+        assert_eq!(differing_keys(&one(10, 42), &one(10, 52)), [Difference::Different(KeyId(10))]);
+        let (missing, remote) = (Difference::Missing, Difference::RemoteMissing);
+        assert_eq!(differing_keys(&one(1, 1), &one(2, 2)), [remote(KeyId(1)), missing(KeyId(2))]);
+        assert_eq!(differing_keys(&one(2, 2), &one(1, 1)), [missing(KeyId(1)), remote(KeyId(2))]);
+        assert_eq!(differing_keys(&one(1, 1), &one(1, 1)), []);
+        assert_eq!(differing_keys(&[], &one(1, 1)), [missing(KeyId(1))]);
+    }
+
+    #[test]
+    fn roots_kept_with_every_write_equal_those_of_trees() {
+        let mut roots = Roots::new();
+        let mut chance = Stream::new(1, Purpose::Placement, 0);
+        let mut hashes = vec![[0u64; 50]; 40];
+        for _ in 0..5_000 {
+            let (segment, key) = (chance.below(40) as usize, chance.below(50) as usize);
+            let new = if chance.chance(0.2) { 0 } else { entry_hash(KeyId(key as u32), chance.bits() | 1) };
+            roots.change(SegmentId(segment as u32), hashes[segment][key], new);
+            hashes[segment][key] = new;
+        }
+        for (segment, keys) in hashes.iter().enumerate() {
+            let held = keys.iter().enumerate().filter(|(_, hash)| **hash != 0);
+            let entries = held.map(|(key, &hash)| entry(key as u32 % 16, key as u32, hash));
+            let tree = Tree::from_leaves(4, entries);
+            assert_eq!(roots.root(SegmentId(segment as u32)), tree.root());
+        }
+        assert_eq!(roots.root(SegmentId(99)), 0);
+    }
+
+    #[test]
+    fn every_inner_hash_is_the_sum_of_its_children_and_the_depth_leaves_the_root() {
+        let mut chance = Stream::new(2, Purpose::Placement, 0);
+        let entries: Vec<LeafEntry> =
+            (0..500).map(|key| entry(chance.below(1 << 6) as u32, key, chance.bits())).collect();
+        let tree = Tree::from_leaves(6, entries.iter().copied());
+        for level in 0..6 {
+            for index in 0..1 << level {
+                let [left, right] = tree.children(level, index);
+                assert_eq!(tree.hash(level, index), left.wrapping_add(right));
+            }
+        }
+        // Cassandra: two trees with different splits over the same keys have one root.
+        let shallow = Tree::from_leaves(2, entries.iter().rev().map(|&e| LeafEntry { leaf: e.leaf >> 4, ..e }));
+        assert_eq!(shallow.root(), tree.root());
+        assert_eq!(shallow.hash(2, 3), tree.hash(2, 3));
+    }
+
+    #[test]
+    fn one_differing_leaf_of_65536_costs_32_comparisons_and_244_keys() {
+        let empty = Tree::from_leaves(16, []);
+        for leaf in [0, 1, 40_000, 65_535] {
+            let other = Tree::from_leaves(16, [entry(leaf, 1, 77)]);
+            assert_eq!(compare(&empty, &other), (32, vec![leaf]));
+        }
+        assert_eq!(compare(&empty, &empty.clone()), (0, vec![]), "equal trees compare their roots only");
+        // 16 million keys; with the 32 hashes this moves 276 things in place of 16 million.
+        let keys_a_leaf = 16e6 / f64::from(1u32 << 16);
+        assert_eq!(keys_a_leaf, 244.140625);
+        assert!((1.0 - (32.0 + 244.0) / 16e6 - 0.999_982_8_f64).abs() < 1e-7);
+    }
+
+    /// 2^-level as a power without the platform's library.
+    fn share(level: u32) -> f64 {
+        1.0 / f64::from(1u32 << level)
+    }
+
+    /// (1 - 2^-level)^d, by multiplication.
+    fn all_elsewhere(level: u32, d: u32) -> f64 {
+        (0..d).fold(1.0, |product, _| product * (1.0 - share(level)))
+    }
+
+    #[test]
+    fn comparisons_follow_the_closed_form() {
+        // Depth 16, d random differing keys: published means of comparisons and of differing leaves.
+        let cases = [(1, 32.0, 1.0), (2, 60.0, 2.0), (10, 255.2, 10.0), (100, 1893.0, 99.9), (1_000, 12_318.0, 992.0)];
+        let mut chance = Stream::new(3, Purpose::Placement, 0);
+        for (d, comparisons, leaves) in cases {
+            let exact: f64 = 2.0 * (0..16).map(|level| (1.0 - all_elsewhere(level, d)) / share(level)).sum::<f64>();
+            assert!((exact - comparisons).abs() < 0.5 + comparisons * 1e-4, "d = {d}: {exact}");
+            let runs = if d > 100 { 30 } else { 300 };
+            let (mut sum, mut squares, mut leaf_sum) = (0.0, 0.0, 0.0);
+            for _ in 0..runs {
+                let keys = (0..d).map(|key| entry(chance.below(1 << 16) as u32, key, chance.bits() | 1));
+                let (compared, differing) = compare(&Tree::from_leaves(16, []), &Tree::from_leaves(16, keys));
+                sum += compared as f64;
+                squares += (compared * compared) as f64;
+                leaf_sum += differing.len() as f64;
+            }
+            let runs = f64::from(runs);
+            let mean = sum / runs;
+            let standard_error = ((squares / runs - mean * mean).max(0.0) / runs).sqrt();
+            assert!((mean - exact).abs() <= 4.5 * standard_error + 1e-9, "d = {d}: mean {mean} ± {standard_error}, not {exact}");
+            assert!((leaf_sum / runs - leaves).abs() < 0.1 + 0.005 * leaves, "d = {d}");
+        }
+    }
+
+    #[test]
+    fn visited_nodes_follow_the_closed_form() {
+        for (depth, d, expected) in [(10, 1, 11.0), (10, 10, 77.66), (10, 100, 451.1), (15, 1, 16.0), (15, 100, 946.5)] {
+            let exact: f64 = (0..=depth).map(|level| (1.0 - all_elsewhere(level, d)) / share(level)).sum();
+            assert!((exact - expected).abs() < 0.06, "depth {depth}, d = {d}: {exact}");
+        }
+    }
+
+    #[test]
+    fn leaves_cut_a_range_into_equal_parts() {
+        assert_eq!([0, 24, 25, 50, 99].map(|offset| leaf_of(offset, 100, 2)), [0, 0, 1, 2, 3]);
+        assert_eq!([0, 1, 2].map(|offset| leaf_of(offset, 3, 10)), [0, 1, 2], "shorter than the tree is wide");
+        assert_eq!([0, u128::MAX / 2, u128::MAX].map(|offset| leaf_of(offset, 0, 16)), [0, 32_767, 65_535]);
+        assert_eq!(leaf_of(u128::MAX, 0, 0), 0);
+        assert_eq!(leaf_of((1 << 120) - 1, 1 << 120, 31), (1 << 31) - 1);
+        let leaves: Vec<u32> = (0..1_000).map(|offset| leaf_of(offset, 1_000, 3)).collect();
+        assert!(leaves.is_sorted() && leaves[999] == 7);
+    }
+}

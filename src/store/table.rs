@@ -290,3 +290,107 @@ fn key_plus_1(key: KeyId) -> u32 {
 fn bytes_of(versions: &[Version]) -> u64 {
     versions.iter().map(|version| u64::from(version.size())).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    use crate::kernel::ids::ActorId;
+    use crate::version::{Value, Write, WriteId, coordinate};
+
+    const DOTTED: Scheme = Scheme::Dotted;
+
+    fn write(actor: u32, local: &[Version], context: &[Version], number: u64) -> Version {
+        let (actor, now_ms, stamp) = (ActorId(actor), 0, number);
+        let (value, size, write) = (Value::Blob(number), 10, WriteId(number));
+        coordinate(DOTTED, local, context, Write { actor, now_ms, stamp, value, size, write })
+    }
+
+    #[test]
+    fn a_key_has_one_version_then_two_then_one_again() {
+        let mut table = Table::new();
+        let key = KeyId(7);
+        assert!(table.get(key).is_empty());
+        let (v1, v2) = (write(1, &[], &[], 1), write(2, &[], &[], 2));
+        let first = table.apply(key, &v1, DOTTED, Whole::Write);
+        assert_eq!((first.old, first.new), (0, table.hash(key)));
+        let second = table.apply(key, &v2, DOTTED, Whole::Write);
+        assert_eq!(second.old, first.new);
+        assert_eq!(table.get(key), [v1.clone(), v2.clone()]);
+        assert_eq!((table.len(), table.versions(), table.bytes()), (1, 2, 20));
+        let again = table.apply(key, &v1, DOTTED, Whole::Write);
+        assert_eq!((again.applied, again.old), (Applied::AlreadyThere, again.new));
+        let v3 = write(1, table.get(key), &[v1, v2], 3);
+        let third = table.apply(key, &v3, DOTTED, Whole::Write);
+        assert_eq!(third.applied, Applied::Stored { dropped: 2 });
+        assert_eq!(table.get(key), [v3]);
+        assert_eq!((table.len(), table.versions(), table.bytes()), (1, 1, 10));
+        assert_eq!(third.new, table.hash(key));
+    }
+
+    #[test]
+    fn the_hash_of_a_key_depends_on_the_key() {
+        let mut table = Table::new();
+        let version = write(1, &[], &[], 1);
+        let [a, b] = [1, 2].map(|key| table.apply(KeyId(key), &version, DOTTED, Whole::Write).new);
+        assert_ne!(a, b);
+    }
+
+    /// Plays the same steps on the table and on a plain map.
+    #[test]
+    fn the_table_does_what_a_map_does() {
+        let mut table = Table::new();
+        let mut map: BTreeMap<KeyId, Siblings> = BTreeMap::new();
+        let mut chance = 1u64;
+        for number in 0..20_000u64 {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let draw = chance >> 33;
+            // A few keys a thousand apart, and some neighbours, so that runs of slots form and break.
+            let key = KeyId((draw % 300) as u32 * if draw & 512 == 0 { 1 } else { 1_000 });
+            let held = map.get(&key).cloned().unwrap_or_default();
+            assert_eq!(table.get(key), &held[..]);
+            match draw >> 10 & 7 {
+                0 | 1 => {
+                    assert_eq!(table.remove(key), held);
+                    map.remove(&key);
+                }
+                2 => {
+                    let one = Siblings::one(write(9, &held, &held, number));
+                    assert_eq!(table.replace(key, one.clone()), held);
+                    map.insert(key, one);
+                }
+                choice => {
+                    let context = if choice & 1 == 0 { &held[..] } else { &[] };
+                    let version = write(choice as u32, &held, context, number);
+                    let before = table.hash(key);
+                    let change = table.apply(key, &version, DOTTED, Whole::Write);
+                    let applied = map.entry(key).or_default().apply(&version, DOTTED, Whole::Write);
+                    assert_eq!((change.applied, change.old, change.new), (applied, before, table.hash(key)));
+                }
+            }
+        }
+        assert_eq!(table.keys_sorted(), map.keys().copied().collect::<Vec<_>>());
+        assert_eq!(u64::from(table.len()), map.len() as u64);
+        assert_eq!(table.versions(), map.values().map(|held| held.len() as u64).sum::<u64>());
+        assert_eq!(table.bytes(), table.versions() * 10);
+        assert!(map.values().any(|held| held.len() > 2), "the side slab was used");
+        for (key, held) in &map {
+            assert_eq!(table.remove(*key), *held);
+        }
+        assert_eq!((table.is_empty(), table.bytes(), table.versions()), (true, 0, 0));
+    }
+
+    #[test]
+    fn small_and_wiped_tables_work() {
+        for capacity in [0, 1, 3, 1_000] {
+            let mut table = Table::with_capacity(capacity);
+            for key in 0..10 {
+                table.apply(KeyId(key), &write(1, &[], &[], 1), DOTTED, Whole::Write);
+            }
+            assert_eq!(table.keys_sorted().len(), 10);
+            table.clear();
+            assert!(table.is_empty() && table.get(KeyId(0)).is_empty());
+        }
+    }
+}

@@ -5,9 +5,13 @@
 //! three schemes: vector clocks, dotted version vectors and last write wins. This module knows nothing of
 //! nodes, messages, keys or quorums.
 
+#[cfg(test)]
+mod laws;
 pub mod past;
 pub mod repair;
 pub mod siblings;
+#[cfg(test)]
+mod stories;
 pub mod value;
 pub mod vector_clock;
 pub mod write;
@@ -76,6 +80,8 @@ struct Body {
     evicted: SmallVec<[Entry; 1]>,
     scattered: Box<[Dot]>,
     kept: Box<[Dot]>,
+    /// Whether this clock or one that it grew from lost an entry to truncation.
+    truncated: bool,
 }
 
 /// The parts of a version, for who makes one: write coordinators, first values, tests.
@@ -108,9 +114,15 @@ pub struct Version(Arc<Body>);
 impl Version {
     /// Makes a version. The scheme decides what its identity is, see [`Version::hash`].
     pub fn new(scheme: Scheme, parts: Parts) -> Version {
+        Version::with_lineage(scheme, parts, false)
+    }
+
+    /// Makes a version whose context or predecessors at the coordinator may have lost entries to truncation.
+    fn with_lineage(scheme: Scheme, parts: Parts, truncated: bool) -> Version {
+        let truncated = truncated || !parts.evicted.is_empty();
         let Parts { clock, dot, evicted, scattered, kept, stamp, value, size, write } = parts;
         let hash = identity_hash(scheme, &clock, dot, stamp, write);
-        Version(Arc::new(Body { clock, dot, stamp, write, hash, value, size, evicted, scattered, kept }))
+        Version(Arc::new(Body { clock, dot, stamp, write, hash, value, size, evicted, scattered, kept, truncated }))
     }
 
     /// The stored clock: with vector clocks the version's own event included, dotted only the contiguous
@@ -149,6 +161,11 @@ impl Version {
         &self.0.value
     }
 
+    /// Whether the write deleted the key.
+    pub fn is_tombstone(&self) -> bool {
+        self.0.value == Value::Tombstone
+    }
+
     /// Size of the value in bytes.
     pub fn size(&self) -> u32 {
         self.0.size
@@ -178,6 +195,11 @@ impl Version {
         u64::from(body.size) + 12 * (body.clock.len() + body.evicted.len()) as u64 + 8 * dots as u64
     }
 
+    /// Whether the write left `other` standing although its merged clock covers it.
+    pub fn keeps(&self, other: &Version) -> bool {
+        self.0.kept.binary_search(&other.0.dot).is_ok()
+    }
+
     /// Dotted: whether the version's past contains the event.
     pub fn has_seen(&self, dot: Dot) -> bool {
         self.0.clock.covers(dot) || self.0.scattered.binary_search(&dot).is_ok()
@@ -191,6 +213,15 @@ impl Version {
         })
     }
 }
+
+/// Equal if they are of one write. Handles of one version are compared by pointer.
+impl PartialEq for Version {
+    fn eq(&self, other: &Version) -> bool {
+        self.same(other) || self.0.write == other.0.write && self.0.hash == other.0.hash
+    }
+}
+
+impl Eq for Version {}
 
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,8 +241,8 @@ pub fn order(a: &Version, b: &Version, scheme: Scheme) -> Order {
     }
     match scheme {
         Scheme::VectorClock { .. } => match a.0.clock.compare(&b.0.clock) {
-            Order::Before if b.0.kept.contains(&a.0.dot) => Order::Concurrent,
-            Order::After if a.0.kept.contains(&b.0.dot) => Order::Concurrent,
+            Order::Before if b.keeps(a) => Order::Concurrent,
+            Order::After if a.keeps(b) => Order::Concurrent,
             order => order,
         },
         Scheme::Dotted if a.0.dot == b.0.dot => Order::Equal,

@@ -329,3 +329,114 @@ fn insert_sorted<T: Ord>(list: &mut Vec<T>, item: T) {
         list.insert(at, item);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::ids::ActorId;
+    use crate::version::{Clock, Dot, Parts, Scheme, WriteId};
+
+    /// A sibling with a value; its stamp is its number.
+    fn sibling(number: u64, value: Value) -> Version {
+        let dot = Dot { actor: ActorId(number as u32), counter: 1 };
+        let (evicted, scattered, kept) = Default::default();
+        let (clock, stamp, size, write) = (Clock::new(), number, 1, WriteId(number));
+        Version::new(Scheme::Dotted, Parts { clock, dot, evicted, scattered, kept, stamp, value, size, write })
+    }
+
+    fn set(items: &[u32], tag: u64, rule: MergeRule) -> Value {
+        Value::Set(Arc::new(SetValue::from_items(items, tag, rule)))
+    }
+
+    const BOOK: u32 = 1;
+    const DVD: u32 = 2;
+
+    #[test]
+    fn a_cart_merged_by_union_loses_nothing_and_brings_back_the_removed() {
+        let rule = MergeRule::SetUnion;
+        let cart = set(&[BOOK], 0, rule);
+        let ann = cart.with_item(DVD, 10, rule);
+        let ben = cart.without_item(BOOK, rule);
+        let merged = merge_values(rule, &[sibling(1, ann), sibling(2, ben)]);
+        assert_eq!(merged.items()[..], [BOOK, DVD], "the book is back");
+    }
+
+    #[test]
+    fn an_observed_remove_set_forgets_what_was_seen_removed() {
+        let rule = MergeRule::SetOrSet;
+        let cart = set(&[BOOK], 0, rule);
+        let ann = cart.with_item(DVD, 10, rule);
+        let ben = cart.without_item(BOOK, rule);
+        let merged = merge_values(rule, &[sibling(1, ann), sibling(2, ben.clone())]);
+        assert_eq!(merged.items()[..], [DVD]);
+        // The old cart turns up once more: the book stays removed.
+        let again = merge_values(rule, &[sibling(3, merged), sibling(4, cart.clone())]);
+        assert_eq!(again.items()[..], [DVD]);
+        // A book added without knowledge of the removal wins.
+        let eve = cart.with_item(BOOK, 20, rule);
+        assert_eq!(merge_values(rule, &[sibling(5, ben), sibling(6, eve)]).items()[..], [BOOK]);
+    }
+
+    #[test]
+    fn set_merges_do_not_depend_on_order() {
+        for rule in [MergeRule::SetUnion, MergeRule::SetOrSet] {
+            let a = set(&[3, 1], 0, rule).without_item(3, rule);
+            let b = set(&[2, 3], 10, rule);
+            let c = set(&[3, 1], 0, rule).with_item(5, 30, rule);
+            let all = [sibling(1, a), sibling(2, b), sibling(3, c)];
+            let expected = merge_values(rule, &all);
+            for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+                let shuffled = order.map(|at| all[at].clone());
+                assert_eq!(merge_values(rule, &shuffled).items(), expected.items(), "{rule:?} {order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_set_loses_the_other() {
+        let rule = MergeRule::SetNewest;
+        let siblings = [sibling(2, set(&[BOOK], 0, rule)), sibling(1, set(&[DVD], 0, rule))];
+        assert_eq!(merge_values(rule, &siblings).items()[..], [BOOK]);
+    }
+
+    #[test]
+    fn counters_add_up_what_each_writer_counted() {
+        let start = Value::Counter(Arc::new(CounterValue::starting_at(0, 100)));
+        let ann = start.with_amount(1, 5);
+        let ben = start.with_amount(2, -3);
+        let siblings = [sibling(1, ann), sibling(2, ben)];
+        assert_eq!(merge_values(MergeRule::CounterSum, &siblings).total(), 102);
+        assert_eq!(merge_values(MergeRule::CounterNewest, &siblings).total(), 97, "Ann's five are lost");
+    }
+
+    #[test]
+    fn a_writer_that_keeps_its_totals_survives_a_stale_read() {
+        let stale = CounterValue::default();
+        let mut first = stale.clone();
+        first.set_part(Part { writer: 1, added: 1, taken: 0 });
+        let mut second = stale;
+        second.set_part(Part { writer: 1, added: 2, taken: 0 });
+        second.merge(&first);
+        assert_eq!(second.total(), 2);
+    }
+
+    #[test]
+    fn blobs_are_chosen_by_age_and_tombstones_take_part() {
+        let siblings = [sibling(2, Value::Blob(2)), sibling(1, Value::Blob(1))];
+        assert_eq!(merge_values(MergeRule::BlobNewest, &siblings), Value::Blob(2));
+        assert_eq!(merge_values(MergeRule::BlobFirst, &siblings), Value::Blob(1));
+        let deleted = [sibling(1, Value::Blob(1)), sibling(3, Value::Tombstone)];
+        assert_eq!(merge_values(MergeRule::BlobNewest, &deleted), Value::Tombstone);
+        assert_eq!(merge_values(MergeRule::SetUnion, &[]), Value::Tombstone);
+    }
+
+    #[test]
+    fn sizes_follow_the_content() {
+        let rule = MergeRule::SetOrSet;
+        let tagged = set(&[1, 2], 0, rule).without_item(1, rule);
+        assert_eq!(tagged.bytes(), Some(24), "a removed item still costs its tag");
+        assert_eq!(set(&[1, 2], 0, MergeRule::SetUnion).bytes(), Some(8));
+        assert_eq!(Value::Counter(Arc::new(CounterValue::starting_at(7, 1))).bytes(), Some(20));
+        assert_eq!(Value::Blob(1).bytes(), None);
+    }
+}

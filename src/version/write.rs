@@ -34,13 +34,15 @@ pub fn newest_stamp(local: &[Version], context: &[Version]) -> u64 {
 /// Makes the version of a write. `local` is what the coordinator stores under the key, `context` what the
 /// client had seen when it wrote; empty for a blind write.
 ///
-/// An entry of the coordinator that truncation once dropped may be counted from 1 again. This makes false
-/// siblings, as truncation does anyway, but never replaces a version unseen.
+/// Once a clock has been truncated, the coordinator's own entry may be missing or an old one that came back,
+/// so the next counter is then above its clock's milliseconds too: a counter issued twice would make a new
+/// write look like an old one and lose it.
 pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write: Write) -> Version {
     let Write { actor, now_ms, stamp, value, size, write } = write;
     let mut evicted = SmallVec::new();
     let mut scattered: Box<[Dot]> = Box::default();
     let mut kept: Box<[Dot]> = Box::default();
+    let mut truncated = false;
     let clock;
     let dot;
     match scheme {
@@ -62,6 +64,10 @@ pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write:
                     new.merge(&stored);
                 }
             }
+            truncated = local.iter().chain(context).any(|version| version.0.truncated);
+            if truncated && next != NextCounter::Context && new.get(actor) < now_ms {
+                new.raise(Entry { actor, counter: now_ms, at_ms: now_ms });
+            }
             dot = new.increment(actor, now_ms);
             if let Some(max_entries) = max_entries {
                 evicted = new.truncate(max_entries, actor);
@@ -81,7 +87,8 @@ pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write:
             clock = Clock::new();
         }
     }
-    Version::new(scheme, Parts { clock, dot, evicted, scattered, kept, stamp, value, size, write })
+    let parts = Parts { clock, dot, evicted, scattered, kept, stamp, value, size, write };
+    Version::with_lineage(scheme, parts, truncated)
 }
 
 fn next_counter(counter: u32) -> u32 {
@@ -117,4 +124,31 @@ fn kept_beside(local: &[Version]) -> Box<[Dot]> {
     dots.sort_unstable();
     dots.dedup();
     dots.into_boxed_slice()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::{Order, order};
+
+    #[test]
+    fn a_write_descends_from_its_context_and_counts_on_from_what_is_stored() {
+        let scheme = Scheme::VectorClock { next: NextCounter::LocalMax, max_entries: Some(10) };
+        let write = |number| Write {
+            actor: ActorId(1),
+            now_ms: number,
+            stamp: u64::from(number),
+            value: Value::Blob(u64::from(number)),
+            size: 1,
+            write: WriteId(u64::from(number)),
+        };
+        let first = coordinate(scheme, &[], &[], write(1));
+        let context = std::slice::from_ref(&first);
+        let second = coordinate(scheme, context, context, write(2));
+        assert_eq!(second.clock().to_string(), "[1:2]");
+        assert_eq!(order(&first, &second, scheme), Order::Before);
+        let blind = coordinate(scheme, std::slice::from_ref(&second), &[], write(3));
+        assert_eq!(blind.clock().to_string(), "[1:3]");
+        assert_eq!(newest_stamp(context, &[second]), 2);
+    }
 }

@@ -1,0 +1,497 @@
+//! The event loop: pop the earliest event, tell the digest and the observers, hand the input to the node,
+//! client or fault it is for, drain the outputs into the agenda. One thread, one run.
+
+use std::collections::BTreeMap;
+
+use crate::history::{Interest, Observation, Observer};
+use crate::kernel::agenda::{Agenda, Due};
+use crate::kernel::digest::Digest;
+use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId, SessionId};
+use crate::kernel::time::{SimTime, Span};
+use crate::network::{Envelope, Fate, FaultId, Leg, LossCause, Network};
+use crate::node::commons::Commons;
+use crate::node::config::Detector;
+use crate::node::message::Message;
+use crate::node::outputs::{Input, Note, Output, Outputs, Timer, Wake};
+use crate::node::stats::Stats;
+use crate::node::{Node, membership::View};
+use crate::ring::Layout;
+use crate::version::Siblings;
+
+use super::clients::Clients;
+use super::config::{LegFate, RunConfig};
+use super::event::{Delivery, Event, RunTimer};
+use super::faults::Faults;
+use super::keys::KeyBook;
+use super::outcome::RunEnd;
+use super::reach::{Process, Reachability};
+use super::script::Script;
+use super::views::Views;
+use super::windows::Windows;
+
+/// Events between two checkpoints of the digest, at first.
+const CHECKPOINT_EVERY: u64 = 1024;
+
+/// One run under way.
+pub struct Simulation<'a> {
+    pub(super) config: &'a RunConfig,
+    pub(super) agenda: Agenda<Event, RunTimer>,
+    pub(super) now: SimTime,
+    pub(super) digest: Digest,
+    pub(super) events: u64,
+    pub(super) commons: Commons,
+    pub(super) nodes: Vec<Node>,
+    /// Hidden nodes in which client-driven groups coordinate; they follow the real ones.
+    pub(super) members: usize,
+    pub(super) processes: Vec<Process>,
+    pub(super) lives: Vec<u32>,
+    /// What came to a paused node, in order.
+    pub(super) inboxes: Vec<Vec<Event>>,
+    /// Nodes that load balancers send to.
+    pub(super) serving: Vec<bool>,
+    pub(super) network: Network,
+    pub(super) reach: Option<Reachability>,
+    pub(super) outputs: Outputs,
+    pub(super) keys: KeyBook,
+    pub(super) clients: Clients,
+    pub(super) script: Script,
+    pub(super) faults: Faults,
+    pub(super) windows: Windows,
+    pub(super) views: Views,
+    pub(super) notices: Vec<String>,
+    pub(super) end_at: Option<SimTime>,
+    /// Messages to crashed processes and to processes of an earlier life.
+    pub(super) lost_at_crashed: u64,
+    observers: &'a mut [&'a mut dyn Observer],
+    pub(super) interest: Interest,
+}
+
+/// Plays a run to its end. A function of the configuration alone, whoever watches.
+pub fn run<'a>(config: &'a RunConfig, observers: &'a mut [&'a mut dyn Observer]) -> RunEnd {
+    let mut simulation = Simulation::new(config, observers);
+    simulation.play();
+    simulation.finish()
+}
+
+impl<'a> Simulation<'a> {
+    /// A run at its beginning.
+    pub fn new(config: &'a RunConfig, observers: &'a mut [&'a mut dyn Observer]) -> Simulation<'a> {
+        let mut interest = Interest::default();
+        for observer in observers.iter() {
+            let wants = observer.interest();
+            interest.operations |= wants.operations;
+            interest.notes |= wants.notes;
+            interest.faults |= wants.faults;
+            interest.totals |= wants.totals;
+        }
+        let layout = Layout::new(config.ring.clone());
+        let initial = config.ring.initial_members.clone();
+        let mut commons = Commons::new(config.node.clone(), layout, &initial);
+        let full_view = View::below(initial.len() as u32);
+        let real = config.node_names.len();
+        let mut nodes: Vec<Node> = (0..real as u32)
+            .map(|id| {
+                let view = if initial.contains(&NodeId(id)) { full_view.clone() } else { View::empty() };
+                Node::new(&commons, NodeId(id), view)
+            })
+            .collect();
+        let keys = KeyBook::new(config, &mut commons, &full_view, &mut nodes);
+        let clients = Clients::new(config, &commons, &mut nodes, &full_view);
+        let mut serving = vec![false; real];
+        for node in &initial {
+            serving[node.index()] = true;
+        }
+        let mut simulation = Simulation {
+            agenda: Agenda::new(),
+            now: SimTime::ZERO,
+            digest: Digest::new(CHECKPOINT_EVERY),
+            events: 0,
+            members: real,
+            processes: vec![Process::Up; real],
+            lives: vec![0; nodes.len()],
+            inboxes: vec![Vec::new(); 0],
+            serving,
+            network: Network::new(&config.network, config.seed),
+            reach: (config.node.detector == Detector::Perfect).then(|| Reachability::new(real)),
+            outputs: Outputs { notes_wanted: interest.notes, ..Outputs::default() },
+            keys,
+            clients,
+            script: Script::new(config),
+            faults: Faults::default(),
+            windows: Windows::new(config),
+            views: Views::new(&nodes[..real], &initial),
+            notices: Vec::new(),
+            end_at: config.duration.map(|duration| duration + config.settle),
+            lost_at_crashed: 0,
+            commons,
+            nodes,
+            observers,
+            interest,
+            config,
+        };
+        simulation.inboxes.resize_with(real, Vec::new);
+        simulation.begin();
+        simulation
+    }
+
+    /// Everything that is known from the start goes into the agenda, and the nodes start.
+    fn begin(&mut self) {
+        self.begin_windows();
+        for id in 0..self.members {
+            self.give(NodeId(id as u32), Input::Start);
+        }
+        self.begin_script();
+        self.begin_clients();
+        if self.end_at.is_none() && self.script.all_over() {
+            self.end_at = Some(SimTime::ZERO + self.config.settle);
+        }
+    }
+
+    /// Runs to the end.
+    fn play(&mut self) {
+        loop {
+            let Some(next) = self.agenda.peek_time() else { break };
+            if self.end_at.is_some_and(|end| next > end) {
+                break;
+            }
+            let Some((at, _, due)) = self.agenda.next() else { break };
+            self.now = at;
+            match due {
+                Due::Event(event) => self.on_event(event),
+                Due::Timer(timer) => self.on_timer(timer),
+            }
+        }
+        if let Some(end) = self.end_at {
+            self.now = self.now.max(end);
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        self.events += 1;
+        match event {
+            Event::Deliver(delivery) => self.deliver(delivery),
+            Event::Wake { node, life, wake } => self.wake(node, life, wake),
+            Event::Arrival(group) => self.on_arrival(group),
+            Event::Session(session) => self.on_session(session),
+            Event::ReadBack(op) => self.on_read_back(op),
+            Event::Step { step, round } => self.on_step(step, round),
+            Event::FaultEnds { fault } => self.end_fault(fault),
+            Event::WindowOpens(window) => self.open_window(window),
+            Event::WindowCloses(window) => self.close_window(window),
+            Event::Bucket => self.on_bucket(),
+            Event::LoadWindow => self.on_load_window(),
+        }
+    }
+
+    fn on_timer(&mut self, timer: RunTimer) {
+        match timer {
+            RunTimer::Node(node, timer) => {
+                // Timers of requests that are over do nothing, and are no events.
+                if !self.nodes[node.index()].timer_is_live(timer) {
+                    return;
+                }
+                self.events += 1;
+                self.record(u64::from(node.0), timer.request().0, 1 << 56 | u64::from(timer_code(timer)));
+                if node.index() < self.members && self.processes[node.index()] == Process::Paused {
+                    self.inboxes[node.index()].push(Event::Wake { node, life: u32::MAX, wake: Wake::Storage(0) });
+                    let last = self.inboxes[node.index()].len() - 1;
+                    self.faults.paused_timers.push((node, last, timer));
+                    return;
+                }
+                self.give(node, Input::Timer(timer));
+            }
+            RunTimer::Client(op, attempt) => {
+                if self.clients.is_waiting(op, attempt) {
+                    self.events += 1;
+                    self.record(op.0, u64::from(attempt), 2 << 56);
+                    self.on_client_timeout(op, attempt);
+                }
+            }
+        }
+    }
+
+    /// Writes an event into the digest.
+    #[inline]
+    pub(super) fn record(&mut self, who: u64, what: u64, how: u64) {
+        self.digest.record([self.now.0, who, what, how]);
+    }
+
+    fn wake(&mut self, node: NodeId, life: u32, wake: Wake) {
+        let index = node.index();
+        if index < self.members {
+            match self.processes[index] {
+                Process::Up => {}
+                Process::Down => return,
+                Process::Paused => {
+                    self.inboxes[index].push(Event::Wake { node, life, wake });
+                    return;
+                }
+            }
+        }
+        if self.lives[index] != life {
+            return;
+        }
+        self.record(u64::from(node.0), wake_code(wake), 3 << 56);
+        self.give(node, Input::Wake(wake));
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        let Delivery { from, to, op, sent_at, attempt, leg, .. } = delivery;
+        let group = self.group_of(from, to);
+        if !self.network.passes_at_delivery(self.now, sent_at, from, to, group, leg) {
+            return;
+        }
+        let ends = u64::from(from.0) << 32 | u64::from(to.0);
+        let how = 4 << 56 | (leg.index() as u64) << 48 | u64::from(attempt) << 32;
+        self.record(ends, op.0, how ^ content_hash(&delivery.message) >> 16);
+        match to.as_node() {
+            Some(node) => match self.processes[node.index()] {
+                Process::Up => self.give(node, Input::Message { from, op, attempt, message: delivery.message }),
+                Process::Down => {
+                    self.lost_at_crashed += 1;
+                    self.faults.bites_node(node);
+                }
+                Process::Paused => {
+                    self.faults.bites_node(node);
+                    self.inboxes[node.index()].push(Event::Deliver(delivery));
+                }
+            },
+            None => self.deliver_to_client(delivery),
+        }
+    }
+
+    /// Gives a node its input and takes its outputs.
+    pub(super) fn give(&mut self, node: NodeId, input: Input) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.nodes[node.index()].handle(&mut self.commons, self.now, input, &mut outputs);
+        self.drain(node, &mut outputs);
+        self.outputs = outputs;
+    }
+
+    fn drain(&mut self, node: NodeId, outputs: &mut Outputs) {
+        for output in outputs.drain() {
+            match output {
+                Output::Send { to, op, attempt, message } => {
+                    if node.index() < self.members {
+                        self.send(Endpoint::node(node), to, op, attempt, message);
+                    } else {
+                        self.send_as_client(node, to, op, attempt, message);
+                    }
+                }
+                Output::Timer { after, timer } => {
+                    let nodes = &self.nodes;
+                    let clients = &self.clients;
+                    self.agenda.set_timer(self.now, after, RunTimer::Node(node, timer), |timer| match *timer {
+                        RunTimer::Node(node, timer) => nodes[node.index()].timer_is_live(timer),
+                        RunTimer::Client(op, attempt) => clients.is_waiting(op, attempt),
+                    });
+                }
+                Output::Wake { after, wake } => {
+                    let life = self.lives[node.index()];
+                    self.agenda.schedule(self.now + after, Event::Wake { node, life, wake });
+                }
+                Output::Note(note) => self.on_note(node, &note),
+            }
+        }
+    }
+
+    fn on_note(&mut self, node: NodeId, note: &Note) {
+        match note {
+            Note::ViewChanged => {
+                let hash = self.nodes[node.index()].view().hash();
+                self.views.changed(self.now, node, hash);
+            }
+            Note::ChangeInPlace { change } => self.on_change_in_place(node, *change),
+            Note::Coordinated { op, .. } => self.clients.led_by(*op, node),
+            _ => {}
+        }
+        if self.interest.notes {
+            self.observe(&Observation::Node { node, note });
+        }
+    }
+
+    /// Tells the observers.
+    pub(super) fn observe(&mut self, observation: &Observation<'_>) {
+        for observer in self.observers.iter_mut() {
+            observer.observe(self.now, observation);
+        }
+    }
+
+    /// The group of the client end of a way, if there is one.
+    #[inline]
+    pub(super) fn group_of(&self, from: Endpoint, to: Endpoint) -> GroupId {
+        match (from.as_client(), to.as_client()) {
+            (Some(session), _) | (None, Some(session)) => self.clients.group(session),
+            (None, None) => GroupId(0),
+        }
+    }
+
+    /// Puts a message on its way.
+    pub(super) fn send(&mut self, from: Endpoint, to: Endpoint, op: OpId, attempt: u16, message: Message) {
+        let leg = leg_of(from, &message);
+        let replica = replica_end(leg, from, to);
+        let group = self.group_of(from, to);
+        let bytes = message.bytes();
+        let scripted = if op.is_scripted() { self.script.fates.get(&op) } else { None };
+        let key = scripted.map_or(op.0, |fates| fates.draws);
+        let envelope = Envelope { from, to, group, leg, op: key, replica, attempt, bytes };
+        let fate = match scripted.and_then(|fates| fates.fate(leg, replica)) {
+            Some(_) if self.network.cut_between(from, to, group) => Fate::Lost(LossCause::Cut),
+            Some(LegFate::Takes(span)) => Fate::Deliver(self.now + span),
+            Some(LegFate::Lost) => Fate::Lost(LossCause::Chance),
+            None => {
+                let fate = self.network.send(self.now, &envelope);
+                self.dispatch(fate, from, to, op, attempt, leg, message);
+                return;
+            }
+        };
+        self.network.charge(leg, bytes, fate);
+        self.dispatch(fate, from, to, op, attempt, leg, message);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn dispatch(&mut self, fate: Fate, from: Endpoint, to: Endpoint, op: OpId, attempt: u16, leg: Leg, message: Message) {
+        let sent_at = self.now;
+        match fate {
+            Fate::Deliver(at) => {
+                self.agenda.schedule(at, Event::Deliver(Delivery { from, to, op, sent_at, attempt, leg, message }));
+            }
+            Fate::Twice(first, second) => {
+                let copy = Delivery { from, to, op, sent_at, attempt, leg, message: message.clone() };
+                self.agenda.schedule(first, Event::Deliver(Delivery { from, to, op, sent_at, attempt, leg, message }));
+                self.agenda.schedule(second, Event::Deliver(copy));
+            }
+            Fate::Lost(_) => {}
+        }
+    }
+
+    /// Totals of the real nodes, copied for the observers.
+    pub(super) fn stats(&self) -> Vec<Stats> {
+        self.nodes[..self.members].iter().map(|node| node.stats).collect()
+    }
+
+    fn finish(mut self) -> RunEnd {
+        self.end_windows();
+        let real = self.members;
+        let faults = self.faults.results(self.now, &self.network, &self.nodes);
+        let steps = std::mem::take(&mut self.script.results);
+        for step in self.script.unfinished() {
+            self.notices.push(format!("{step} did not come to its end within the run"));
+        }
+        RunEnd {
+            digest: self.digest.finish(),
+            checkpoints: self.digest.checkpoints().to_vec(),
+            events: self.events,
+            ended_at: self.now,
+            steps,
+            faults,
+            moves: std::mem::take(&mut self.script.moves),
+            nodes: self.stats(),
+            stored_keys: self.nodes[..real].iter().map(|node| u64::from(node.table().len())).collect(),
+            hints_pending: self.nodes[..real].iter().map(|node| node.hints().len()).sum(),
+            split_rings: self.views.groups(),
+            agreement_end: self.views.agreement(),
+            gossip_convergence: self.views.convergence(self.config.node.membership.gossip_every),
+            notices: self.notices,
+        }
+    }
+}
+
+/// Fates that a script gives one operation's messages.
+#[derive(Debug)]
+pub(super) struct ScriptedFates {
+    /// The name under which its other delays are drawn.
+    pub draws: u64,
+    pub reaches: Option<Vec<NodeId>>,
+    pub legs: Vec<(Leg, Option<NodeId>, LegFate)>,
+}
+
+impl ScriptedFates {
+    fn fate(&self, leg: Leg, replica: u32) -> Option<LegFate> {
+        if let Some(reaches) = &self.reaches
+            && matches!(leg, Leg::WriteRequest | Leg::ReadRequest | Leg::ReadRepair)
+            && !reaches.contains(&NodeId(replica))
+        {
+            return Some(LegFate::Lost);
+        }
+        let named = self.legs.iter().rev().find(|(l, node, _)| *l == leg && *node == Some(NodeId(replica)));
+        named.or_else(|| self.legs.iter().rev().find(|(l, node, _)| *l == leg && node.is_none())).map(|(_, _, fate)| *fate)
+    }
+}
+
+/// Which leg a message travels.
+fn leg_of(from: Endpoint, message: &Message) -> Leg {
+    match message {
+        Message::Get { .. } => Leg::ClientRequest,
+        Message::Put { .. } if from.as_client().is_some() => Leg::ClientRequest,
+        Message::Put { .. } | Message::ForwardAck { .. } => Leg::Forward,
+        Message::GetReply { .. } | Message::PutReply { .. } => Leg::ClientResponse,
+        Message::Read { .. } => Leg::ReadRequest,
+        Message::ReadReply { .. } => Leg::ReadResponse,
+        Message::Write { .. } => Leg::WriteRequest,
+        Message::WriteAck { .. } => Leg::WriteAck,
+        Message::Repair { .. } | Message::RepairAck { .. } => Leg::ReadRepair,
+        Message::Hints { .. } | Message::HintsAck { .. } => Leg::Hint,
+        Message::Exchange(_) => Leg::AntiEntropy,
+        Message::Transfer(_) => Leg::Transfer,
+        Message::Gossip(_) => Leg::Gossip,
+        Message::Probe { .. } | Message::ProbeAck | Message::Heartbeat => Leg::Probe,
+    }
+}
+
+/// The replica's end of a way: the receiver of a request, the sender of an answer. With it a draw has the same
+/// name whoever coordinates.
+fn replica_end(leg: Leg, from: Endpoint, to: Endpoint) -> u32 {
+    match leg {
+        Leg::WriteAck | Leg::ReadResponse | Leg::ClientResponse => from.0,
+        _ => to.0,
+    }
+}
+
+fn timer_code(timer: Timer) -> u8 {
+    match timer {
+        Timer::Peer(_) => 0,
+        Timer::Deadline(_) => 1,
+        Timer::Late(_) => 2,
+    }
+}
+
+fn wake_code(wake: Wake) -> u64 {
+    match wake {
+        Wake::Storage(slot) => u64::from(slot),
+        Wake::Flush => 1 << 32,
+        Wake::BufferWriter => 2 << 32,
+        Wake::Gossip => 3 << 32,
+        Wake::AntiEntropy => 4 << 32,
+        Wake::HintScan => 5 << 32,
+        Wake::HintBatch => 6 << 32,
+        Wake::HintRetry(batch) => 7 << 32 | u64::from(batch),
+        Wake::Probe => 8 << 32,
+        Wake::Heartbeat => 9 << 32,
+        Wake::Transfer => 10 << 32,
+        Wake::TransferBatch(number) => 11 << 32 | u64::from(number),
+        Wake::Exchange(number) => 12 << 32 | u64::from(number),
+        Wake::Admission => 13 << 32,
+        Wake::Reap => 14 << 32,
+        Wake::Recovered => 15 << 32,
+    }
+}
+
+/// What a message carries, as a number for the digest.
+#[inline]
+fn content_hash(message: &Message) -> u64 {
+    match message {
+        Message::Write { version, .. } | Message::Repair { version, .. } => version.hash(),
+        Message::ReadReply { siblings: Some(siblings), .. } | Message::GetReply { siblings, .. } => siblings.hash(),
+        Message::PutReply { version: Some(version), .. } => version.hash(),
+        _ => 0,
+    }
+}
+
+/// Nothing read.
+pub(super) fn nothing() -> Siblings {
+    Siblings::new()
+}
+
+#[allow(unused)]
+type Unused = (BTreeMap<KeyId, ()>, SessionId, Span, FaultId);

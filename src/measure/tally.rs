@@ -302,6 +302,8 @@ pub struct Tally {
     pub kinds: [Operations; KINDS],
     /// Operations that are parts of an update, by kind: begun, and answered `ok`. They are in `kinds` as well.
     pub parts: [[u64; 2]; KINDS],
+    /// Failures among those, by kind and reason.
+    pub part_failures: [[u64; FAILURES]; KINDS],
     /// Begun and answered `ok`, by session and kind; the last column is `ops`.
     pub sessions: Vec<[[u32; 2]; KINDS + 1]>,
     /// Successful reads that missed an acknowledged write.
@@ -352,7 +354,10 @@ impl Tally {
                     session[KINDS][1] += u32::from(!entry.part);
                 }
             }
-            Some(reason) => operations.failed[reason] += 1,
+            Some(reason) => {
+                operations.failed[reason] += 1;
+                self.part_failures[entry.kind][reason] += u64::from(entry.part);
+            }
         }
         let outcome = usize::from(failed.is_some());
         let latency = &mut operations.latency[usize::from(entry.part)][outcome];
@@ -384,6 +389,9 @@ impl Tally {
     pub fn add(&mut self, other: &Tally) {
         self.kinds.iter_mut().zip(&other.kinds).for_each(|(mine, theirs)| mine.add(theirs));
         for (mine, theirs) in self.parts.iter_mut().flatten().zip(other.parts.iter().flatten()) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.part_failures.iter_mut().flatten().zip(other.part_failures.iter().flatten()) {
             *mine += theirs;
         }
         self.sessions.resize(self.sessions.len().max(other.sessions.len()), [[0; 2]; KINDS + 1]);

@@ -6,6 +6,7 @@ pub mod measure;
 pub mod network;
 pub mod node;
 pub mod ring;
+pub mod scenario;
 pub mod store;
 pub mod version;
 pub mod workload;

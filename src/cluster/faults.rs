@@ -159,19 +159,18 @@ impl Simulation<'_> {
             return;
         }
         fault.to = Some(self.now);
-        let step = fault.step;
+        let (step, counters) = (fault.step, std::mem::take(&mut fault.counters));
         self.record(u64::from(number), u64::from(step), 5 << 56);
         let Action::Fault(what) = &config.steps[step as usize].action else { unreachable!("a fault comes from a fault's step") };
         let is_disk_error = matches!(what, Fault::DiskError { .. });
-        let grown: u64 = fault
-            .counters
+        let grown: u64 = counters
             .iter()
             .map(|&(node, before)| {
                 let node = &self.nodes[node.index()];
                 if is_disk_error { node.disk_errors - before } else { counter(node) - before }
             })
             .sum();
-        fault.hits += grown;
+        self.faults.begun[number as usize].hits += grown;
         match what {
             Fault::Crash { nodes, .. } => {
                 for &node in nodes {

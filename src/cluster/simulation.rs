@@ -1,14 +1,12 @@
 //! The event loop: pop the earliest event, tell the digest and the observers, hand the input to the node,
 //! client or fault it is for, drain the outputs into the agenda. One thread, one run.
 
-use std::collections::BTreeMap;
-
 use crate::history::{Interest, Observation, Observer};
 use crate::kernel::agenda::{Agenda, Due};
 use crate::kernel::digest::Digest;
-use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId, SessionId};
-use crate::kernel::time::{SimTime, Span};
-use crate::network::{Envelope, Fate, FaultId, Leg, LossCause, Network};
+use crate::kernel::ids::{Endpoint, GroupId, NodeId, OpId};
+use crate::kernel::time::SimTime;
+use crate::network::{Envelope, Fate, Leg, LossCause, Network};
 use crate::node::commons::Commons;
 use crate::node::config::Detector;
 use crate::node::message::Message;
@@ -109,11 +107,11 @@ impl<'a> Simulation<'a> {
             members: real,
             processes: vec![Process::Up; real],
             lives: vec![0; nodes.len()],
-            inboxes: vec![Vec::new(); 0],
+            inboxes: Vec::new(),
             serving,
             network: Network::new(&config.network, config.seed),
             reach: (config.node.detector == Detector::Perfect).then(|| Reachability::new(real)),
-            outputs: Outputs { notes_wanted: interest.notes, ..Outputs::default() },
+            outputs: Outputs::heard(interest.notes),
             keys,
             clients,
             script: Script::new(config),
@@ -149,9 +147,10 @@ impl<'a> Simulation<'a> {
 
     /// Runs to the end.
     fn play(&mut self) {
+        let latest = self.latest_end();
         loop {
             let Some(next) = self.agenda.peek_time() else { break };
-            if self.end_at.is_some_and(|end| next > end) {
+            if next > self.end_at.unwrap_or(latest) {
                 break;
             }
             let Some((at, _, due)) = self.agenda.next() else { break };
@@ -246,7 +245,10 @@ impl<'a> Simulation<'a> {
         self.record(ends, op.0, how ^ content_hash(&delivery.message) >> 16);
         match to.as_node() {
             Some(node) => match self.processes[node.index()] {
-                Process::Up => self.give(node, Input::Message { from, op, attempt, message: delivery.message }),
+                Process::Up => {
+                    let from = self.speaker(from, &delivery.message);
+                    self.give(node, Input::Message { from, op, attempt, message: delivery.message });
+                }
                 Process::Down => {
                     self.lost_at_crashed += 1;
                     self.faults.bites_node(node);
@@ -257,6 +259,17 @@ impl<'a> Simulation<'a> {
                 }
             },
             None => self.deliver_to_client(delivery),
+        }
+    }
+
+    /// Who speaks: a client that coordinates by itself speaks to replicas as the coordinator that it carries.
+    fn speaker(&self, from: Endpoint, message: &Message) -> Endpoint {
+        match (from.as_client(), message) {
+            (None, _) | (Some(_), Message::Get { .. } | Message::Put { .. }) => from,
+            (Some(session), _) => {
+                let coordinator = self.clients.router.coordinator_of(self.clients.group(session));
+                Endpoint::node(coordinator.expect("only clients that coordinate speak to replicas"))
+            }
         }
     }
 
@@ -328,6 +341,13 @@ impl<'a> Simulation<'a> {
 
     /// Puts a message on its way.
     pub(super) fn send(&mut self, from: Endpoint, to: Endpoint, op: OpId, attempt: u16, message: Message) {
+        let to = match to.as_node() {
+            Some(node) if node.index() >= self.members => {
+                let session = if op.is_background() { self.clients.router.first_session(node) } else { op.session() };
+                Endpoint::client(session)
+            }
+            _ => to,
+        };
         let leg = leg_of(from, &message);
         let replica = replica_end(leg, from, to);
         let group = self.group_of(from, to);
@@ -492,6 +512,3 @@ fn content_hash(message: &Message) -> u64 {
 pub(super) fn nothing() -> Siblings {
     Siblings::new()
 }
-
-#[allow(unused)]
-type Unused = (BTreeMap<KeyId, ()>, SessionId, Span, FaultId);

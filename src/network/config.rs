@@ -47,7 +47,7 @@ pub enum Site {
     Rack(Place),
     /// Outside the map: the client's delay to every node. Scripted clients are here.
     Nowhere,
-    /// Dealt over the regions: the session with number i is in region i mod regions.
+    /// Dealt over the regions: the session whose id is i is in region i mod regions, whatever its group.
     Spread,
 }
 
@@ -110,7 +110,7 @@ pub struct LinkRule {
     /// Chance that a message arrives twice, 0 to 1.
     pub duplicate: Option<f64>,
     /// Bytes per second that fit through the link in one direction, shared by all who send over it. It takes
-    /// the place of the senders' own bandwidth.
+    /// the place of the senders' own bandwidth; infinite lifts that.
     pub bandwidth: Option<f64>,
     /// Whether messages of one sender to one receiver keep their order.
     pub fifo: Option<bool>,
@@ -213,7 +213,9 @@ pub fn check(config: &Config) -> Vec<String> {
     check_terms("", Some(config.loss), Some(config.duplicate), config.bandwidth, &mut wrong);
     if wrong.is_empty() {
         for (from, to) in Topology::new(config).unrouted() {
-            wrong.push(format!("no delay is given from region {from} to region {to}, and no chain of links leads there"));
+            wrong.push(format!(
+                "no delay is given from region {from} to region {to}, and no chain of links leads there"
+            ));
         }
     }
     wrong
@@ -257,8 +259,60 @@ fn check_terms(
         }
     }
     if let Some(bandwidth) = bandwidth
-        && !(bandwidth > 0.0 && bandwidth.is_finite())
+        && (bandwidth.is_nan() || bandwidth <= 0.0)
     {
         wrong.push(format!("{place}bandwidth: {bandwidth} bytes per second is not a throughput"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simple_network_is_in_order() {
+        assert_eq!(check(&Config::simple(3, Dist::Constant(1_000_000))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let good = Config::simple(3, Dist::Constant(1));
+        let link = LinkRule { from: EndSet::of_nodes([0]), to: EndSet::of_nodes([1]), ..LinkRule::default() };
+        let linked = |link: LinkRule| Config { links: vec![link], ..good.clone() };
+        let backwards = Dist::Uniform { min: 2, max: 1 };
+        let cases = [
+            (Config { nodes: Vec::new(), ..good.clone() }, "the network has no nodes"),
+            (Config { regions: 0, ..good.clone() }, "0 regions: there are 1 to 256"),
+            (
+                Config { nodes: vec![Place { region: 1, rack: 0 }], ..good.clone() },
+                "node 0 is in region 1, but there are only 1",
+            ),
+            (
+                Config { groups: vec![Site::Region(3)], ..good.clone() },
+                "client group 0 is in region 3, but there are only 1",
+            ),
+            (Config { loss: 1.5, ..good.clone() }, "loss: 1.5 is not a fraction from 0 to 1"),
+            (Config { duplicate: f64::NAN, ..good.clone() }, "duplicate: NaN is not a fraction from 0 to 1"),
+            (Config { bandwidth: Some(0.0), ..good.clone() }, "bandwidth: 0 bytes per second is not a throughput"),
+            (
+                Config { regions: 2, ..good.clone() },
+                "no delay is given from region 0 to region 1, and no chain of links leads there",
+            ),
+            (linked(LinkRule { to: EndSet::default(), ..link.clone() }), "link 0, to: nothing is selected"),
+            (linked(LinkRule { to: EndSet::of_nodes([7]), ..link.clone() }), "link 0, to: there is no node 7"),
+            (
+                linked(LinkRule { from: EndSet::of_groups([0]), ..link.clone() }),
+                "link 0, from: there is no client group 0",
+            ),
+            (linked(LinkRule { from: EndSet::of_regions([1]), ..link.clone() }), "link 0, from: there is no region 1"),
+            (linked(LinkRule { loss: Some(-0.1), ..link.clone() }), "link 0, loss: -0.1 is not a fraction from 0 to 1"),
+            (
+                Config { client: Some(Delay::same(Dist::Constant(1)).with(Leg::Hint, backwards)), ..good.clone() },
+                "client, hint: min is 2, above max, which is 1",
+            ),
+        ];
+        for (config, sentence) in cases {
+            assert_eq!(check(&config).first().map(String::as_str), Some(sentence));
+        }
     }
 }

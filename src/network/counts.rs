@@ -1,7 +1,7 @@
 //! What went over the network, leg by leg.
 
+use super::envelope::{Fate, LossCause};
 use super::leg::{Class, Leg};
-use super::{Fate, LossCause};
 
 /// Messages of one leg, or of several together.
 ///

@@ -54,7 +54,10 @@ impl Default for Degrade {
 enum Directions {
     /// By spot: the number of its group, or 0.
     Between(Vec<u16>),
-    OneWay { from: Spots, to: Spots },
+    OneWay {
+        from: Spots,
+        to: Spots,
+    },
 }
 
 impl Directions {
@@ -122,7 +125,7 @@ impl Strain {
     /// A delay of so many nanoseconds under this strain.
     pub fn stretch(self, delay_ns: u64) -> Span {
         let stretched = if self.factor == 1.0 { delay_ns } else { (delay_ns as f64 * self.factor).round() as u64 };
-        Span(stretched) + self.extra
+        Span(stretched.saturating_add(self.extra.0)).min(Span::MAX)
     }
 }
 
@@ -143,8 +146,12 @@ impl Faults {
 
     pub fn degrade(&mut self, map: &Map, id: FaultId, spec: &CutSpec, degrade: Degrade) {
         assert!(
-            (0.0..=1.0).contains(&degrade.loss) && (0.0..=1.0).contains(&degrade.duplicate) && degrade.slower >= 0.0,
-            "a link fault has fractions and a factor: {degrade:?}"
+            (0.0..=1.0).contains(&degrade.loss)
+                && (0.0..=1.0).contains(&degrade.duplicate)
+                && degrade.slower >= 0.0
+                && degrade.slower.is_finite()
+                && degrade.extra <= Span::MAX,
+            "a link fault has fractions, a factor and a span: {degrade:?}"
         );
         self.links.push(LinkFault { id, directions: Directions::new(map, spec), degrade });
     }
@@ -256,7 +263,7 @@ impl Faults {
         let mut strain = Strain { factor: 1.0, extra: Span::ZERO };
         for fault in self.links.iter().filter(|fault| fault.directions.affect(from, to)) {
             strain.factor *= fault.degrade.slower;
-            strain.extra = strain.extra + fault.degrade.extra;
+            strain.extra = (strain.extra + fault.degrade.extra).min(Span::MAX);
         }
         for slow in &self.slow {
             for end in [from, to] {

@@ -25,7 +25,7 @@ pub(super) struct Override {
 pub(super) fn overrides(config: &Config, map: &mut Map) -> Vec<Override> {
     let mut overrides = Vec::new();
     for rule in config.links.iter().filter(|rule| !is_wire(rule)) {
-        let delay = rule.delay.as_ref().map(|delay| map.add_delay(delay, &mut Vec::new()));
+        let delay = rule.delay.as_ref().map(|delay| map.add_delay(delay));
         let mut lay = |from, to| {
             let pipe = rule.bandwidth.map(|bandwidth| {
                 map.pipes.push(bandwidth);

@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use crate::kernel::dist::{Dist, Sampler};
+use crate::kernel::dist::{Dist, Sampler, VALUE_MAX};
 use crate::kernel::ids::{Endpoint, GroupId};
 
 use super::config::{Config, Delay, EndSet, Site};
@@ -41,6 +41,9 @@ pub(super) struct Terms {
 /// The numbers of the delays on a way, in order.
 pub(super) type Hops = SmallVec<[u16; 4]>;
 
+/// Stands for a sampler where a way has several delays, or none.
+const SEVERAL: u16 = u16::MAX;
+
 /// The map made flat for the run: spots, classes of ways, samplers.
 #[derive(Clone, Debug)]
 pub(super) struct Map {
@@ -48,12 +51,16 @@ pub(super) struct Map {
     spots: Vec<Spot>,
     groups: Vec<GroupSpots>,
     zones: u32,
-    /// By class: zone × zone, then one for each region's racks.
+    /// By class (zone × zone, then one for each region's racks) and leg, the number of the sampler; or [`SEVERAL`].
+    direct: Vec<u16>,
+    /// By class.
     hops: Vec<Hops>,
     terms: Vec<Terms>,
     /// By delay and leg, the number of its sampler. Equal distributions share one.
     legs: Vec<[u16; Leg::COUNT]>,
     samplers: Vec<Sampler>,
+    /// What each sampler draws from.
+    dists: Vec<Dist>,
     /// Bytes per second of each pipe.
     pub pipes: Vec<f64>,
 }
@@ -70,18 +77,19 @@ impl Map {
             spots: config.nodes.iter().map(|place| Spot { zone: place.region, rack: place.rack }).collect(),
             groups: Vec::new(),
             zones: 2 * regions + 1,
+            direct: Vec::new(),
             hops: Vec::new(),
             terms: Vec::new(),
             legs: Vec::new(),
             samplers: Vec::new(),
+            dists: Vec::new(),
             pipes: Vec::new(),
         };
         for site in &config.groups {
             map.add_group(*site, regions);
         }
-        let mut dists: Vec<&Dist> = Vec::new();
         for delay in &topology.delays {
-            map.add_delay(delay, &mut dists);
+            map.add_delay(delay);
         }
         map.add_classes(config, topology);
         map
@@ -101,17 +109,19 @@ impl Map {
         }
     }
 
-    pub fn add_delay<'a>(&mut self, delay: &'a Delay, dists: &mut Vec<&'a Dist>) -> u16 {
+    /// Takes up one more delay and returns its number.
+    pub fn add_delay(&mut self, delay: &Delay) -> u16 {
         let legs: [usize; Leg::COUNT] = std::array::from_fn(|leg| {
             let dist = &delay.legs[leg];
-            let known = dists.iter().position(|other| *other == dist);
+            let known = self.dists.iter().position(|other| other == dist);
             known.unwrap_or_else(|| {
-                dists.push(dist);
+                self.dists.push(dist.clone());
                 self.samplers.push(dist.compile());
                 self.samplers.len() - 1
             })
         });
-        let legs = legs.map(|sampler| u16::try_from(sampler).expect("fewer than 65 536 distributions are given"));
+        assert!(self.samplers.len() < SEVERAL as usize, "fewer than 65 535 distributions are given");
+        let legs = legs.map(|sampler| sampler as u16);
         self.legs.push(legs);
         u16::try_from(self.legs.len() - 1).expect("fewer than 65 536 delays are given")
     }
@@ -143,6 +153,10 @@ impl Map {
             }
             self.hops.push(hops);
             self.terms.push(terms);
+        }
+        for hops in &self.hops {
+            let several = [SEVERAL; Leg::COUNT];
+            self.direct.extend(if let [hop] = hops[..] { &self.legs[hop as usize] } else { &several });
         }
     }
 
@@ -191,13 +205,21 @@ impl Map {
 
     /// Whether every way has these terms: no loss, no duplicates, no pipes, no order kept.
     pub fn is_plain(&self) -> bool {
-        self.terms.iter().all(|terms| {
-            terms.loss == 0.0 && terms.duplicate == 0.0 && terms.pipes.is_empty() && !terms.fifo
-        })
+        self.terms
+            .iter()
+            .all(|terms| terms.loss == 0.0 && terms.duplicate == 0.0 && terms.pipes.is_empty() && !terms.fifo)
+    }
+
+    /// Nanoseconds over a way of this class; as [`Map::sample`] over its hops.
+    #[inline]
+    pub fn sample_class(&self, class: usize, leg: Leg, bits: u64) -> u64 {
+        match self.direct[class * Leg::COUNT + leg.index()] {
+            SEVERAL => self.sample(&self.hops[class], leg, bits),
+            sampler => self.samplers[sampler as usize].sample(bits),
+        }
     }
 
     /// Nanoseconds over these delays. The first takes `bits`, each further one bits derived from them.
-    #[inline]
     pub fn sample(&self, hops: &[u16], leg: Leg, bits: u64) -> u64 {
         let one = |hop: u16, bits| self.samplers[self.legs[hop as usize][leg.index()] as usize].sample(bits);
         let Some((&first, rest)) = hops.split_first() else {
@@ -205,7 +227,8 @@ impl Map {
         };
         let mut total = one(first, bits);
         for (number, &hop) in rest.iter().enumerate() {
-            total = total.saturating_add(one(hop, derive(bits, number as u64 + 1)));
+            // Each is at most half of what fits, and so is what comes out.
+            total = (total + one(hop, derive(bits, number as u64 + 1))).min(VALUE_MAX);
         }
         total
     }
@@ -268,12 +291,7 @@ fn way(
     to: u32,
 ) -> (Hops, Terms) {
     let regions = config.regions;
-    let general = Terms {
-        loss: config.loss,
-        duplicate: config.duplicate,
-        pipes: SmallVec::new(),
-        fifo: config.fifo,
-    };
+    let general = Terms { loss: config.loss, duplicate: config.duplicate, pipes: SmallVec::new(), fifo: config.fifo };
     let (nowhere, client) = (2 * regions, regions..2 * regions + 1);
     let clients = u32::from(client.contains(&from)) + u32::from(client.contains(&to));
     if clients == 2 {

@@ -8,6 +8,7 @@
 
 pub mod config;
 pub mod counts;
+pub mod envelope;
 pub mod faults;
 pub mod leg;
 mod links;
@@ -16,6 +17,7 @@ pub mod topology;
 
 pub use config::{Config, Delay, EndSet, LinkRule, Place, Site, check};
 pub use counts::{Counts, Totals};
+pub use envelope::{Envelope, Fate, LossCause};
 pub use faults::{CutSpec, Degrade, FaultId};
 pub use leg::{Class, Leg};
 pub use topology::Topology;
@@ -30,60 +32,6 @@ use faults::Faults;
 use links::{Override, Terms, overrides};
 use map::{Map, derive};
 
-/// What the network sees of a message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Envelope {
-    /// Who sends.
-    pub from: Endpoint,
-    /// Who receives.
-    pub to: Endpoint,
-    /// The group of the client end, if one end is a client; otherwise it is not looked at.
-    pub group: GroupId,
-    /// What for.
-    pub leg: Leg,
-    /// The operation or conversation under whose name chance is drawn.
-    pub op: u64,
-    /// The replica's end of the leg, as part of that name.
-    pub replica: u32,
-    /// Which attempt, as part of that name.
-    pub attempt: u16,
-    /// How large.
-    pub bytes: u32,
-}
-
-/// What becomes of a message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fate {
-    /// It arrives then, unless a cut begins before: ask [`Network::passes_at_delivery`].
-    Deliver(SimTime),
-    /// It arrives twice, in this order or the other; the first is the original.
-    Twice(SimTime, SimTime),
-    /// It never arrives.
-    Lost(LossCause),
-}
-
-impl Fate {
-    /// When the last copy arrives; the beginning of the run if none does.
-    fn latest_arrival(self) -> SimTime {
-        match self {
-            Fate::Deliver(at) => at,
-            Fate::Twice(first, second) => first.max(second),
-            Fate::Lost(_) => SimTime::ZERO,
-        }
-    }
-}
-
-/// Why a message is lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LossCause {
-    /// By the loss of a link.
-    Chance,
-    /// By a cut.
-    Cut,
-    /// A script said so. The network itself never does.
-    Script,
-}
-
 /// Bytes leave through it one after the other.
 #[derive(Clone, Copy, Debug)]
 struct Pipe {
@@ -94,8 +42,9 @@ struct Pipe {
 impl Pipe {
     /// When the last byte has left, of a message that comes at `now`.
     fn pass(&mut self, now: SimTime, bytes: u32) -> SimTime {
-        let span = Span((f64::from(bytes) * 1e9 / self.bytes_per_second).round() as u64);
-        self.free_at = self.free_at.max(now) + span;
+        let span = Span((f64::from(bytes) * 1e9 / self.bytes_per_second).round() as u64).min(Span::MAX);
+        // What would leave after the longest time there is leaves then, far beyond the end of every run.
+        self.free_at = (self.free_at.max(now) + span).min(SimTime(Span::MAX.0));
         self.free_at
     }
 }
@@ -167,7 +116,7 @@ impl Network {
         }
         let class = self.map.class(from, to);
         let bits = bits(self.draws, Purpose::Delay, envelope);
-        let arrival = now + Span(self.map.sample(self.map.hops(class), envelope.leg, bits));
+        let arrival = now + Span(self.map.sample_class(class, envelope.leg, bits));
         self.latest_arrival = self.latest_arrival.max(arrival);
         Fate::Deliver(arrival)
     }
@@ -352,3 +301,6 @@ impl Network {
 fn bits(draws: Keyed, purpose: Purpose, envelope: &Envelope) -> u64 {
     draws.bits(purpose, envelope.op, tag(envelope.leg as u8, envelope.replica, envelope.attempt))
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,12 +135,14 @@ impl Topology {
     fn find_routes(&mut self, links_are_exceptions: bool) {
         let regions = self.regions as u32;
         let mut routes = vec![Vec::new(); self.regions * self.regions];
+        // With one delay between all regions there is nothing to search for.
+        let is_uniform = links_are_exceptions && self.wires.iter().all(|wire| !wire.linked);
         for to in 0..regions {
-            let costs = self.costs_to(to);
+            let costs = if is_uniform { Vec::new() } else { self.costs_to(to) };
             for from in 0..regions {
                 routes[(from * regions + to) as usize] = if from == to {
                     vec![from]
-                } else if links_are_exceptions && self.wire(from, to).linked {
+                } else if is_uniform || links_are_exceptions && self.wire(from, to).linked {
                     vec![from, to]
                 } else {
                     self.cheapest(from, to, &costs)
@@ -269,3 +271,99 @@ fn add(delays: &mut Vec<Delay>, delay: &Delay) -> usize {
     delays.len() - 1
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::config::{Place, check};
+
+    fn world(regions: u32, links: &[(u32, u32, u64)]) -> Config {
+        let constant = |ns| Delay::same(Dist::Constant(ns));
+        let link = |&(from, to, ns): &(u32, u32, u64)| LinkRule {
+            from: EndSet::of_regions([from]),
+            to: EndSet::of_regions([to]),
+            symmetric: true,
+            delay: Some(constant(ns)),
+            ..LinkRule::default()
+        };
+        Config {
+            regions,
+            nodes: (0..regions).map(|region| Place { region, rack: 0 }).collect(),
+            links: links.iter().map(link).collect(),
+            ..Config::simple(1, Dist::Constant(1))
+        }
+    }
+
+    #[test]
+    fn a_route_is_the_cheapest_chain_of_links() {
+        let map = Topology::new(&world(4, &[(0, 1, 30), (1, 2, 30), (0, 2, 100), (2, 3, 5)]));
+        assert_eq!(map.route(0, 2), [0, 1, 2], "two short links are cheaper than the long one");
+        assert_eq!(map.route(3, 0), [3, 2, 1, 0]);
+        assert_eq!(map.route(1, 1), [1]);
+        assert!(map.unrouted().is_empty());
+    }
+
+    #[test]
+    fn equally_cheap_routes_are_told_apart_by_wires_and_then_by_numbers() {
+        let map = Topology::new(&world(4, &[(0, 2, 10), (2, 3, 10), (0, 1, 10), (1, 3, 10)]));
+        assert_eq!(map.route(0, 3), [0, 1, 3]);
+        assert_eq!(map.route(3, 0), [3, 1, 0]);
+        let map = Topology::new(&world(3, &[(0, 1, 10), (1, 2, 10), (0, 2, 20)]));
+        assert_eq!(map.route(0, 2), [0, 2], "fewer wires");
+    }
+
+    #[test]
+    fn where_a_delay_between_regions_is_given_a_slow_link_is_not_bypassed() {
+        let mut config = world(3, &[(0, 1, 200)]);
+        config.between_regions = Some(Delay::same(Dist::Constant(50)));
+        assert_eq!(Topology::new(&config).route(0, 1), [0, 1]);
+        config.links = world(3, &[(0, 1, 10), (1, 2, 10)]).links;
+        assert_eq!(Topology::new(&config).route(0, 2), [0, 1, 2], "a chain of fast links is taken");
+    }
+
+    #[test]
+    fn regions_without_a_way_between_them_are_found() {
+        let mut config = world(3, &[(0, 1, 30)]);
+        assert_eq!(Topology::new(&config).unrouted(), [(0, 2), (1, 2), (2, 0), (2, 1)]);
+        assert_eq!(check(&config).len(), 4);
+        config.links = world(3, &[(0, 1, 30), (1, 2, 30)]).links;
+        config.links[1].symmetric = false;
+        assert_eq!(Topology::new(&config).unrouted(), [(2, 0), (2, 1)], "one way is not two");
+    }
+
+    #[test]
+    fn routes_agree_with_trying_every_chain() {
+        // Every graph over four regions with links of two lengths or none, against exhaustive search.
+        let pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)];
+        for choice in 0..3u32.pow(6) {
+            let length = |index: usize| [None, Some(10), Some(25)][(choice / 3u32.pow(index as u32) % 3) as usize];
+            let links: Vec<_> =
+                pairs.iter().enumerate().filter_map(|(i, &(from, to))| Some((from, to, length(i)?))).collect();
+            let map = Topology::new(&world(4, &links));
+            let hop = |a: u32, b: u32| {
+                links.iter().find(|(from, to, _)| (*from, *to) == (a, b) || (*to, *from) == (a, b)).map(|link| link.2)
+            };
+            let total = |route: &[u32]| route.windows(2).map(|pair| hop(pair[0], pair[1])).sum::<Option<u64>>();
+            for (from, to) in pairs {
+                let others: Vec<u32> = (0..4).filter(|other| ![from, to].contains(other)).collect();
+                let (a, b) = (others[0], others[1]);
+                let chains: [&[u32]; 5] =
+                    [&[from, to], &[from, a, to], &[from, b, to], &[from, a, b, to], &[from, b, a, to]];
+                let best = chains.iter().filter_map(|chain| total(chain)).min();
+                let route = map.route(from, to);
+                assert_eq!(if route.is_empty() { None } else { total(route) }, best, "{links:?}: {from} to {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_map_has_a_vertex_for_everything_that_has_a_place() {
+        let mut config = world(2, &[(0, 1, 30)]);
+        config.groups = vec![Site::Spread, Site::Region(1)];
+        let map = Topology::new(&config);
+        let count = |which: fn(&Vertex) -> bool| map.graph.node_weights().filter(|vertex| which(vertex)).count();
+        assert_eq!(count(|vertex| matches!(vertex, Vertex::Region(_))), 2);
+        assert_eq!(count(|vertex| matches!(vertex, Vertex::Rack { .. })), 2, "rack 0 of two regions is two racks");
+        assert_eq!(count(|vertex| matches!(vertex, Vertex::Node(_))), 2);
+        assert_eq!(count(|vertex| matches!(vertex, Vertex::Site(_))), 2);
+    }
+}

@@ -3,14 +3,13 @@
 //!
 //! A real node would hold a copy. Here the copies are equal by construction, so they are one.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::kernel::ids::{KeyId, NodeId, SegmentId};
 use crate::kernel::rng::Keyed;
 use crate::kernel::sampler::Sampler;
 use crate::node::config::{Config, Detector};
-use crate::node::membership::{ChangeLog, Placement, View};
+use crate::node::membership::{ChangeLog, Placement, Rings, View};
 use crate::ring::Layout;
 
 /// Where the keys lie.
@@ -87,7 +86,8 @@ pub struct Commons {
     pub instant_storage: bool,
     /// Suspicion is knowledge.
     pub certain: bool,
-    placements: BTreeMap<u128, Arc<Placement>>,
+    /// The rings that follow from views of the membership.
+    pub rings: Rings,
 }
 
 impl Commons {
@@ -106,18 +106,13 @@ impl Commons {
             read_time,
             write_time,
             instant_storage,
-            placements: BTreeMap::new(),
+            rings: Rings::default(),
             config,
         }
     }
 
     /// The rings that follow from a view. Computed once for each view that is asked about.
     pub fn placement(&mut self, view: &View) -> Arc<Placement> {
-        if let Some(placement) = self.placements.get(&view.hash()) {
-            return Arc::clone(placement);
-        }
-        let placement = Arc::new(Placement::of(&self.layout, &self.changes, view, u32::from(self.config.n)));
-        self.placements.insert(view.hash(), Arc::clone(&placement));
-        placement
+        self.rings.placement(&self.layout, &self.changes, &self.keys, view)
     }
 }

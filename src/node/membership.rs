@@ -1,19 +1,20 @@
-//! Membership: the history of changes that administrators have announced, each node's view of it, and
-//! the rings that follow (Dynamo §4.8.1, §4.9).
+//! Membership: the history of changes that administrators have announced (Dynamo §4.8.1, §4.9).
 //!
-//! A view is a set of changes that only grows, so two views reconcile by union, in any order. What the
-//! administrator announces is pending until every node that gains a range has it whole and says so with a
-//! change of its own, [`ChangeKind::Ready`]; until then requests go by the old ring, and writes also to
-//! those who are gaining. Unreachability never changes a view.
+//! A change that an administrator announces is pending until every node that gains a range by it has it whole
+//! and says so with a change of its own, [`ChangeKind::Ready`]; until then requests go by the old ring.
+//! Unreachability never changes the membership. Which changes a node knows is in `view`, which rings follow
+//! is in `placement`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::kernel::ids::{NodeId, SegmentId};
+use crate::kernel::ids::NodeId;
 use crate::kernel::time::SimTime;
-use crate::ring::{Layout, Ring};
+
+pub use super::gossip::GossipMessage;
+pub use super::placement::{Placement, Rings, Step};
+pub use super::view::{Difference, View};
 
 /// What has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +36,8 @@ pub enum ChangeKind {
         change: u32,
         /// The node.
         by: NodeId,
+        /// Names the changes that are in force once this one is: what a node gains depends on them.
+        to: u128,
     },
 }
 
@@ -45,6 +48,19 @@ pub struct Change {
     pub issued_at: SimTime,
     /// What it is.
     pub kind: ChangeKind,
+    /// No key existed when it was announced, so that nothing had to move and nobody needs to be ready.
+    pub moves_nothing: bool,
+}
+
+/// What a view says of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It has never been a member.
+    Stranger,
+    /// It is, or is about to become one.
+    Member,
+    /// It has left, or is about to; announced at this time.
+    Left(SimTime),
 }
 
 /// All changes of a run, numbered in the order in which they were announced. The first are the joins of
@@ -53,20 +69,51 @@ pub struct Change {
 pub struct ChangeLog {
     changes: Vec<Change>,
     initial: u32,
+    /// For each node the changes that make it come or go, in order.
+    about: Vec<SmallVec<[u32; 2]>>,
+    /// Announcements of readiness by what they are for and by whom.
+    ready: BTreeMap<(u128, NodeId), u32>,
+    /// Changes beyond the initial joins that are not about readiness, in order.
+    structural: Vec<u32>,
 }
 
 impl ChangeLog {
     /// The log at the beginning.
     pub fn new(members: &[NodeId]) -> ChangeLog {
-        let changes: Vec<_> =
-            members.iter().map(|&node| Change { issued_at: SimTime::ZERO, kind: ChangeKind::Join(node) }).collect();
-        ChangeLog { initial: changes.len() as u32, changes }
+        let mut log = ChangeLog {
+            changes: Vec::new(),
+            initial: 0,
+            about: Vec::new(),
+            ready: BTreeMap::new(),
+            structural: Vec::new(),
+        };
+        for &node in members {
+            log.announce(SimTime::ZERO, ChangeKind::Join(node), true);
+        }
+        log.initial = members.len() as u32;
+        log.structural.clear();
+        log
     }
 
     /// Announces a change; gives its number.
-    pub fn announce(&mut self, at: SimTime, kind: ChangeKind) -> u32 {
-        self.changes.push(Change { issued_at: at, kind });
-        self.changes.len() as u32 - 1
+    pub fn announce(&mut self, at: SimTime, kind: ChangeKind, moves_nothing: bool) -> u32 {
+        let number = self.changes.len() as u32;
+        match kind {
+            ChangeKind::Ready { by, to, .. } => {
+                self.ready.entry((to, by)).or_insert(number);
+            }
+            ChangeKind::Join(_) | ChangeKind::Leave(_) | ChangeKind::Replace { .. } => {
+                self.structural.push(number);
+                for node in kind.nodes() {
+                    if self.about.len() <= node.index() {
+                        self.about.resize_with(node.index() + 1, SmallVec::new);
+                    }
+                    self.about[node.index()].push(number);
+                }
+            }
+        }
+        self.changes.push(Change { issued_at: at, kind, moves_nothing });
+        number
     }
 
     /// The change of this number.
@@ -88,109 +135,96 @@ impl ChangeLog {
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
-}
 
-/// A node's view: which changes it has heard of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    words: Arc<Vec<u64>>,
-    hash: u128,
-}
-
-impl View {
-    /// A view that has heard of nothing.
-    pub fn empty() -> View {
-        View { words: Arc::new(Vec::new()), hash: 0 }
+    /// The number under which a node announced that it is ready for this.
+    pub(super) fn ready(&self, to: u128, by: NodeId) -> Option<u32> {
+        self.ready.get(&(to, by)).copied()
     }
 
-    /// The view of the changes below a number.
-    pub fn below(count: u32) -> View {
-        let mut view = View::empty();
-        for number in 0..count {
-            view.insert(number);
-        }
-        view
+    /// Whether anybody has announced to be ready for this.
+    pub(super) fn anybody_ready(&self, to: u128) -> bool {
+        self.ready.range((to, NodeId(0))..=(to, NodeId(u32::MAX))).next().is_some()
     }
 
-    /// A name for the view's content: equal views have equal hashes.
-    pub fn hash(&self) -> u128 {
-        self.hash
+    /// Joins, leaves and replacements after the beginning, in order.
+    pub(super) fn structural(&self) -> &[u32] {
+        &self.structural
     }
 
-    /// Whether it has heard of the change.
-    pub fn contains(&self, number: u32) -> bool {
-        self.words.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
-    }
-
-    /// Hears of a change. Returns whether it is new.
-    pub fn insert(&mut self, number: u32) -> bool {
-        if self.contains(number) {
-            return false;
-        }
-        let words = Arc::make_mut(&mut self.words);
-        let index = number as usize / 64;
-        if words.len() <= index {
-            words.resize(index + 1, 0);
-        }
-        words[index] |= 1 << (number % 64);
-        self.hash ^= xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes());
-        true
-    }
-
-    /// Hears of all that another view has heard of. Returns how many changes are new.
-    pub fn merge(&mut self, other: &View) -> u32 {
-        let mut news = 0;
-        if self.hash != other.hash {
-            for number in other.numbers() {
-                news += u32::from(self.insert(number));
+    /// What a view says of a node. Looks at the changes about this node only.
+    pub fn standing(&self, view: &View, node: NodeId) -> Standing {
+        let about = self.about.get(node.index()).map_or(&[][..], |list| list);
+        for &number in about.iter().rev() {
+            if view.contains(number) {
+                let change = self.get(number);
+                return match change.kind {
+                    ChangeKind::Join(_) => Standing::Member,
+                    ChangeKind::Replace { new, .. } if new == node => Standing::Member,
+                    ChangeKind::Leave(_) | ChangeKind::Replace { .. } => Standing::Left(change.issued_at),
+                    ChangeKind::Ready { .. } => unreachable!("readiness makes nobody come or go"),
+                };
             }
         }
-        news
+        Standing::Stranger
     }
 
-    /// The changes it has heard of, in order.
-    pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().enumerate().flat_map(|(index, &word)| {
-            (0..64u32).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index as u32 * 64 + bit)
-        })
-    }
-}
-
-/// The rings that follow from a view.
-#[derive(Debug)]
-pub struct Placement {
-    /// Hash of the view it follows from.
-    pub view: u128,
-    /// Who serves requests.
-    pub ring: Arc<Ring>,
-    /// Nodes that are gaining a range by a pending change and get its writes as well.
-    pub gaining: BTreeMap<SegmentId, SmallVec<[NodeId; 2]>>,
-}
-
-impl Placement {
-    /// What follows from a view.
-    pub fn of(layout: &Layout, changes: &ChangeLog, view: &View, _n: u32) -> Placement {
-        let members: Vec<NodeId> = view
-            .numbers()
-            .filter_map(|number| match changes.get(number).kind {
-                ChangeKind::Join(node) => Some(node),
-                _ => None,
-            })
-            .collect();
-        Placement { view: view.hash(), ring: Arc::new(layout.initial_ring(&members)), gaining: BTreeMap::new() }
+    /// The members by a view, pending changes included, sorted.
+    pub fn members(&self, view: &View) -> Vec<NodeId> {
+        let nodes = (0..self.about.len() as u32).map(NodeId);
+        nodes.filter(|&node| self.standing(view, node) == Standing::Member).collect()
     }
 }
 
-/// What gossip says.
-#[derive(Clone, Debug)]
-pub enum GossipMessage {
-    /// Placeholder.
-    Tell(View),
+impl ChangeKind {
+    /// The nodes that come or go by it.
+    pub fn nodes(self) -> SmallVec<[NodeId; 2]> {
+        match self {
+            ChangeKind::Join(node) | ChangeKind::Leave(node) => SmallVec::from_slice(&[node]),
+            ChangeKind::Replace { old, new } => SmallVec::from_slice(&[old, new]),
+            ChangeKind::Ready { .. } => SmallVec::new(),
+        }
+    }
 }
 
-impl GossipMessage {
-    /// Bytes on the wire.
-    pub fn bytes(&self) -> u32 {
-        0
+/// The share of pairs of nodes whose views are equal; 1 if there are fewer than two nodes.
+pub fn agreement<'a>(views: impl IntoIterator<Item = &'a View>) -> f64 {
+    let mut groups: BTreeMap<u128, u64> = BTreeMap::new();
+    for view in views {
+        *groups.entry(view.hash()).or_default() += 1;
+    }
+    let pairs = |count: u64| count * count.saturating_sub(1) / 2;
+    match pairs(groups.values().sum()) {
+        0 => 1.0,
+        all => groups.values().map(|&count| pairs(count)).sum::<u64>() as f64 / all as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: SimTime = SimTime(5);
+
+    #[test]
+    fn a_view_says_who_is_a_member() {
+        let mut log = ChangeLog::new(&[NodeId(0), NodeId(1)]);
+        let mut view = View::below(log.initial());
+        let join = log.announce(AT, ChangeKind::Join(NodeId(3)), true);
+        let replace = log.announce(AT, ChangeKind::Replace { old: NodeId(0), new: NodeId(2) }, true);
+        assert_eq!(log.members(&view), [NodeId(0), NodeId(1)], "the log has news that the view has not");
+        view.insert(replace);
+        assert_eq!(log.members(&view), [NodeId(1), NodeId(2)]);
+        assert_eq!(log.standing(&view, NodeId(0)), Standing::Left(AT));
+        assert_eq!(log.standing(&view, NodeId(3)), Standing::Stranger);
+        view.insert(join);
+        assert_eq!(log.standing(&view, NodeId(3)), Standing::Member);
+        assert_eq!(log.members(&View::empty()), []);
+    }
+
+    #[test]
+    fn agreement_counts_pairs() {
+        let (mine, other) = (View::below(2), View::below(3));
+        assert_eq!(agreement([&mine]), 1.0);
+        assert_eq!(agreement([&mine, &mine, &other, &mine]), 0.5);
     }
 }

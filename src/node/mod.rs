@@ -6,23 +6,30 @@
 //! | `get`, `put` | leading a request | §4.5, §4.6, §5 |
 //! | `quorum`, `requests` | whom to ask, counting answers | §4.6 |
 //! | `replica`, `storage`, `cache` | a replica's own work and its queue | §5, §6.1 |
+//! | `buffer`, `admission` | the write buffer, and who gets storage when | §6.1, §6.5 |
 //! | `handoff` | hinted handoff | §4.6 |
 //! | `anti_entropy` | Merkle trees, compared as a conversation | §4.7 |
-//! | `membership`, `gossip`, `transfer` | views, rings, moving ranges | §4.8, §4.9 |
-//! | `detector` | who is not answering | §4.8.3 |
+//! | `membership`, `view`, `gossip`, `placement` | changes, who knows of which, the rings that follow | §4.8 |
+//! | `transfer`, `leftovers` | moving ranges to new owners | §4.9 |
+//! | `detector`, `phi` | who is not answering | §4.8.3 |
 //!
 //! What survives a crash is in [`Disk`], what does not is in [`Memory`].
 
+pub mod admission;
 pub mod anti_entropy;
+mod buffer;
 pub mod cache;
 pub mod commons;
 pub mod config;
 pub mod detector;
 mod get;
+pub mod gossip;
 mod handoff;
 pub mod membership;
 pub mod message;
 pub mod outputs;
+pub mod placement;
+pub mod phi;
 mod put;
 mod quorum;
 pub mod replica;
@@ -30,19 +37,21 @@ pub mod requests;
 pub mod stats;
 pub mod storage;
 pub mod transfer;
+pub mod view;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId};
-use crate::kernel::rng::{Purpose, tag};
+use crate::kernel::rng::{Purpose, Stream, tag};
 use crate::kernel::time::{SimTime, Span};
 use crate::store::{Hints, Roots, Table};
 use crate::version::{Scheme, Version};
 
+use admission::Controller;
 use commons::Commons;
 use config::{Background, Detector as DetectorConfig, Deletes, Flush, Profile, RecoveredNode};
-use detector::Detector;
+use detector::{Detector, News, Rumour};
 use membership::{Placement, View};
 use message::{Message, RequestId};
 use outputs::{Input, Note, Outputs, Task, Timer, Wake};
@@ -50,7 +59,7 @@ use put::PutArrival;
 use replica::{FailingAccess, Tail};
 use requests::{Requests, Standing, Work};
 use stats::Stats;
-use storage::{Job, JobWork, StorageQueue};
+use storage::{BackgroundOwner, Job, JobWork, StorageQueue};
 
 pub use put::write_id;
 
@@ -88,6 +97,11 @@ pub struct Memory {
     storage: StorageQueue,
     cache: cache::Cache,
     handoff: handoff::Handoff,
+    gossip: gossip::Gossip,
+    transfers: transfer::Transfers,
+    exchanges: anti_entropy::Exchanges,
+    buffer_writer: buffer::BufferWriter,
+    admission: Option<Controller>,
     placement: Option<Arc<Placement>>,
     waits_for_hints: bool,
     /// The last writes that came in, if messages can come twice.
@@ -108,6 +122,14 @@ impl Memory {
             storage: StorageQueue::new(storage.workers, slices),
             cache: cache::Cache::default(),
             handoff: handoff::Handoff::default(),
+            gossip: gossip::Gossip::default(),
+            transfers: transfer::Transfers::default(),
+            exchanges: anti_entropy::Exchanges::default(),
+            buffer_writer: buffer::BufferWriter::default(),
+            admission: match storage.background {
+                Background::Admission { over, slices, .. } => Some(Controller::new(over, slices)),
+                Background::Unlimited | Background::Slices { .. } => None,
+            },
             placement: None,
             waits_for_hints: lives > 0 && commons.config.hints.is_some_and(|h| h.recovered_node == RecoveredNode::Waits),
             recent_puts: VecDeque::new(),
@@ -136,6 +158,8 @@ pub struct Node {
     id: NodeId,
     disk: Disk,
     memory: Memory,
+    /// Draws of gossip peers; made when first needed.
+    peers: Option<Box<Stream>>,
     scheme: Scheme,
     /// Running totals.
     pub stats: Stats,
@@ -168,6 +192,7 @@ impl Node {
                 lamport: 0,
             },
             memory: Memory::new(commons, 0),
+            peers: None,
             scheme: commons.config.versioning.scheme,
             stats: Stats::default(),
             skew: 0,
@@ -183,9 +208,13 @@ impl Node {
             Input::Message { from, op, attempt, message } => self.on_message(commons, now, from, (op, attempt), message, out),
             Input::Timer(timer) => self.on_timer(commons, now, timer, out),
             Input::Wake(wake) => self.on_wake(commons, now, wake, out),
-            Input::Start => self.on_start(commons, out),
+            Input::Start => {
+                self.on_start(commons, out);
+                self.start_gossip(commons, now, out);
+                self.start_transfers(commons, now, out);
+            }
             Input::Peer { peer, reachable } => self.on_peer(commons, now, peer, reachable, out),
-            Input::Admin(_admin) => todo!("membership"),
+            Input::Admin(admin) => self.on_admin(commons, now, admin, out),
             Input::Run { task, with } => self.on_run(commons, now, task, with, out),
         }
     }
@@ -201,8 +230,9 @@ impl Node {
             }
             return;
         };
-        if !self.memory.detector.calm() {
-            self.on_sign_of_life(commons, sender, out);
+        // A heartbeat is weighed before it clears a suspicion.
+        if !self.memory.detector.calm() && !matches!(message, Message::Heartbeat) {
+            self.on_sign_of_life(commons, now, sender, out);
         }
         match message {
             Message::Get { .. } | Message::GetReply { .. } | Message::PutReply { .. } => {
@@ -230,11 +260,12 @@ impl Node {
                 self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Hints { batch, hints } }, out);
             }
             Message::HintsAck { batch } => self.on_hints_ack(commons, batch, out),
-            Message::Exchange(_) => todo!("anti-entropy"),
-            Message::Transfer(_) => todo!("transfer"),
-            Message::Gossip(_) => todo!("gossip"),
+            Message::Transfer(transfer) => self.on_transfer(commons, now, sender, op, *transfer, out),
+            Message::Gossip(gossip) => self.on_gossip(commons, now, sender, op, *gossip, out),
+            Message::Exchange(exchange) => self.on_exchange(commons, now, sender, op, *exchange, out),
             Message::Probe { .. } => out.send(from, op, attempt, Message::ProbeAck),
-            Message::ProbeAck | Message::Heartbeat => {}
+            Message::ProbeAck => {}
+            Message::Heartbeat => self.on_heartbeat(commons, now, sender, out),
         }
     }
 
@@ -264,14 +295,14 @@ impl Node {
             Wake::Probe => self.on_probe_time(commons, now, out),
             Wake::Reap => self.on_reap(commons, now, out),
             Wake::Recovered => self.memory.waits_for_hints = false,
-            Wake::BufferWriter
-            | Wake::Gossip
-            | Wake::AntiEntropy
-            | Wake::Heartbeat
-            | Wake::Transfer
-            | Wake::TransferBatch(_)
-            | Wake::Exchange(_)
-            | Wake::Admission => todo!("background"),
+            Wake::Gossip => self.on_gossip_time(commons, now, out),
+            Wake::Transfer => self.on_transfer_time(commons, now, out),
+            Wake::TransferBatch(stream) => self.on_transfer_batch_time(commons, now, stream, out),
+            Wake::AntiEntropy => self.on_anti_entropy_time(commons, now, out),
+            Wake::Exchange(number) => self.on_exchange_time(commons, now, number, out),
+            Wake::Heartbeat => self.on_heartbeat_time(commons, now, out),
+            Wake::BufferWriter => self.on_buffer_writer(commons, now, out),
+            Wake::Admission => self.on_admission_time(commons, now, out),
         }
     }
 
@@ -287,6 +318,13 @@ impl Node {
         if let Deletes::Tombstone { keep: Some(keep) } = config.deletes {
             out.wake(replica::reap_period(keep), Wake::Reap);
         }
+        self.start_anti_entropy(commons, out);
+        if let Background::Admission { .. } = config.storage.background {
+            out.wake(admission::LOOK_EVERY, Wake::Admission);
+        }
+        if let DetectorConfig::Phi { heartbeat_every, .. } = config.detector {
+            out.wake(self.phase(commons, 2, heartbeat_every), Wake::Heartbeat);
+        }
         if self.memory.waits_for_hints {
             let wait = config.hints.and_then(|hints| hints.scan_every).unwrap_or(Span::from_secs(10));
             out.wake(wait + Span::from_secs(1), Wake::Recovered);
@@ -299,10 +337,11 @@ impl Node {
         Span(((u128::from(bits) * u128::from(period.0)) >> 64) as u64 + 1)
     }
 
-    fn on_run(&mut self, commons: &mut Commons, now: SimTime, task: Task, _with: Option<NodeId>, out: &mut Outputs) {
+    fn on_run(&mut self, commons: &mut Commons, now: SimTime, task: Task, with: Option<NodeId>, out: &mut Outputs) {
         match task {
             Task::Hints => self.scan_hints(commons, now, out),
-            Task::Gossip | Task::AntiEntropy => todo!("background"),
+            Task::Gossip => self.run_gossip(commons, now, with, out),
+            Task::AntiEntropy => self.run_anti_entropy(commons, now, with, out),
         }
     }
 
@@ -312,17 +351,17 @@ impl Node {
             if self.memory.detector.suspect(now, peer) {
                 out.note(|| Note::Suspected { peer });
             }
-        } else if self.memory.detector.sign_of_life(peer) {
+        } else if self.memory.detector.sign_of_life(now, peer) {
             out.note(|| Note::Trusted { peer });
             self.on_owner_back(commons, peer, out);
         }
     }
 
-    fn on_sign_of_life(&mut self, commons: &mut Commons, peer: NodeId, out: &mut Outputs) {
+    fn on_sign_of_life(&mut self, commons: &mut Commons, now: SimTime, peer: NodeId, out: &mut Outputs) {
         if commons.certain {
             return;
         }
-        if self.memory.detector.sign_of_life(peer) {
+        if self.memory.detector.sign_of_life(now, peer) {
             out.note(|| Note::Trusted { peer });
             self.on_owner_back(commons, peer, out);
         }
@@ -352,6 +391,62 @@ impl Node {
         }
         if !suspects.is_empty() && let Some(period) = probe_period(&commons.config.detector) {
             out.wake(period, Wake::Probe);
+        }
+    }
+
+    /// A heartbeat of phi accrual.
+    fn on_heartbeat(&mut self, commons: &mut Commons, now: SimTime, peer: NodeId, out: &mut Outputs) {
+        if let DetectorConfig::Phi { window, .. } = commons.config.detector {
+            self.memory.detector.heartbeat(now, peer, window);
+            if !self.memory.detector.calm() {
+                self.on_sign_of_life(commons, now, peer, out);
+            }
+        }
+    }
+
+    /// Heartbeats go out to all members, and theirs are looked at.
+    fn on_heartbeat_time(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        let DetectorConfig::Phi { heartbeat_every, .. } = commons.config.detector else { return };
+        out.wake(heartbeat_every, Wake::Heartbeat);
+        let ring = self.placement(commons).ring.clone();
+        let me = self.id;
+        let others = || ring.members().iter().copied().filter(move |&node| node != me);
+        if ring.is_member(me) {
+            let op = self.conversation();
+            for peer in others() {
+                out.send_node(peer, op, Message::Heartbeat);
+            }
+        }
+        for peer in self.memory.detector.look(&commons.config.detector, now, others()) {
+            self.stats.suspicions += 1;
+            out.note(|| Note::Suspected { peer });
+        }
+    }
+
+    /// What to gossip of who is suspect; nothing unless suspicion is gossiped.
+    pub fn rumours(&self) -> Vec<Rumour> {
+        self.memory.detector.rumours()
+    }
+
+    /// Hears what others say of who is suspect.
+    pub fn hear_rumours(&mut self, commons: &mut Commons, now: SimTime, rumours: &[Rumour], out: &mut Outputs) {
+        for &rumour in rumours {
+            let probing = self.memory.detector.suspects_any();
+            let peer = rumour.node;
+            match self.memory.detector.hear(now, self.id, rumour) {
+                News::Old | News::Heard | News::Denied => {}
+                News::Suspected => {
+                    self.stats.suspicions += 1;
+                    out.note(|| Note::Suspected { peer });
+                    if !probing && let Some(period) = probe_period(&commons.config.detector) {
+                        out.wake(period, Wake::Probe);
+                    }
+                }
+                News::Trusted => {
+                    out.note(|| Note::Trusted { peer });
+                    self.on_owner_back(commons, peer, out);
+                }
+            }
         }
     }
 
@@ -420,8 +515,14 @@ impl Node {
         }
     }
 
-    fn on_background_done(&mut self, _commons: &mut Commons, _now: SimTime, _token: u64, _out: &mut Outputs) {
-        todo!("background")
+    /// Storage has done a conversation's work. The top byte of the token names whose it is.
+    fn on_background_done(&mut self, commons: &mut Commons, now: SimTime, token: u64, out: &mut Outputs) {
+        let number = token as u32;
+        match BackgroundOwner::of(token) {
+            BackgroundOwner::Transfer => self.on_transfer_stored(commons, now, number, out),
+            BackgroundOwner::AntiEntropy => self.on_exchange_storage(commons, now, number, out),
+            BackgroundOwner::BufferWriter => self.on_buffer_written(commons, now, out),
+        }
     }
 
     fn trusts(&self, peer: NodeId) -> bool {
@@ -473,9 +574,19 @@ impl Node {
         &self.disk.view
     }
 
+    /// Takes over a view of the membership, as a client does that polls.
+    pub fn set_view(&mut self, view: View) {
+        self.disk.view = view;
+    }
+
     /// Whom it does not trust, in order.
     pub fn suspects(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.memory.detector.suspects()
+    }
+
+    /// Anti-entropy conversations under way.
+    pub fn exchanges_open(&self) -> usize {
+        self.memory.exchanges.open()
     }
 
     /// Requests it is leading.

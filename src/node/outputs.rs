@@ -257,6 +257,10 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// An empty list; notes are built only if somebody hears them.
+    pub fn heard(notes_wanted: bool) -> Outputs {
+        Outputs { items: Vec::new(), notes_wanted }
+    }
     /// Sends a message.
     pub fn send(&mut self, to: Endpoint, op: OpId, attempt: u16, message: Message) {
         self.items.push(Output::Send { to, op, attempt, message });
@@ -278,6 +282,10 @@ impl Outputs {
         if self.notes_wanted {
             self.items.push(Output::Note(note()));
         }
+    }
+    /// Tells what the world itself has to know, whoever listens.
+    pub fn tell(&mut self, note: Note) {
+        self.items.push(Output::Note(note));
     }
     /// Takes all outputs out, in order, keeping the memory.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Output> {

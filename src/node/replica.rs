@@ -2,6 +2,7 @@
 //! sums, and answer whoever asked. Crashes and lost disks are here too, since they undo it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId};
 use crate::kernel::rng::{Purpose, tag, unit};
@@ -51,21 +52,29 @@ impl Tail {
         self.before.remove(&key);
     }
 
+    pub(super) fn take(&mut self, key: KeyId) -> Option<Siblings> {
+        self.before.remove(&key)
+    }
+
+    /// The next key behind this one, beginning anew behind the last.
+    pub(super) fn next_after(&self, key: Option<KeyId>) -> Option<KeyId> {
+        let behind = key.and_then(|key| self.before.range((Bound::Excluded(key), Bound::Unbounded)).next());
+        behind.or_else(|| self.before.first_key_value()).map(|(&key, _)| key)
+    }
+
     pub(super) fn clear(&mut self) {
         self.before.clear();
     }
 
-    pub(super) fn keys(&self) -> impl Iterator<Item = KeyId> + '_ {
-        self.before.keys().copied()
+    /// Whether a buffer of `count` objects takes a write of this key: it has it, or has room.
+    pub(super) fn takes(&self, key: KeyId, count: u32) -> bool {
+        self.before.len() < count as usize || self.contains(key)
     }
 
     pub(super) fn contains(&self, key: KeyId) -> bool {
         self.before.contains_key(&key)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.before.len()
-    }
 }
 
 impl Node {
@@ -94,7 +103,10 @@ impl Node {
     }
 
     pub(super) fn on_storage_done(&mut self, commons: &mut Commons, now: SimTime, slot: u32, out: &mut Outputs) {
-        let job = self.memory.storage.finish(slot);
+        let (job, since) = self.memory.storage.finish(slot);
+        if let (Some(controller), JobWork::Read { .. }) = (&mut self.memory.admission, &job.work) {
+            controller.record(now, now.since(since));
+        }
         self.stats.background_done += u64::from(job.work.is_background());
         self.perform(commons, now, job, out);
         self.start_jobs(commons, now, out);
@@ -188,18 +200,20 @@ impl Node {
         version: &Version,
         whole: Whole,
         durable: bool,
-        _out: &mut Outputs,
+        out: &mut Outputs,
     ) -> Applied {
         let storage = &commons.config.storage;
-        if let Flush::Every(_) = storage.flush {
-            self.disk.unflushed.remember(key, self.disk.table.get(key));
-        }
-        if let Some(buffer) = storage.buffer
-            && !durable
-            && (self.disk.buffered.contains(key) || self.disk.buffered.len() < buffer.count as usize)
-        {
+        let flushes_later = matches!(storage.flush, Flush::Every(_));
+        if !durable && storage.buffer.is_some_and(|buffer| self.disk.buffered.takes(key, buffer.count)) {
             self.disk.buffered.remember(key, self.disk.table.get(key));
             self.stats.buffered_writes += 1;
+            self.wake_buffer_writer(out);
+        } else {
+            // The whole object is written, and with it what the buffer held of it.
+            let before = self.disk.buffered.take(key);
+            if flushes_later {
+                self.disk.unflushed.remember(key, before.as_deref().unwrap_or(self.disk.table.get(key)));
+            }
         }
         let change = self.disk.table.apply(key, version, self.scheme, whole);
         if change.old != change.new {
@@ -353,7 +367,7 @@ fn service_time(commons: &Commons, me: NodeId, job: &Job, buffered: &Tail, cache
             }
             if let Some(buffer) = storage.buffer
                 && !durable
-                && (buffered.contains(*key) || buffered.len() < buffer.count as usize)
+                && buffered.takes(*key, buffer.count)
             {
                 return 0;
             }

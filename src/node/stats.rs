@@ -73,6 +73,10 @@ pub struct Stats {
     pub suspicions: u64,
     /// Background tasks done by storage.
     pub background_done: u64,
+    /// Sum of the slices that the admission controllers granted, look by look.
+    pub slices_granted: u64,
+    /// How often they looked; the mean of granted slices is the one over the other.
+    pub slice_samples: u64,
     /// Time storage tasks have waited, in nanoseconds.
     pub queue_wait: u64,
     /// Storage tasks that waited in that time.
@@ -97,7 +101,7 @@ macro_rules! sums {
             hints_dropped, hints_lost, hints_duplicated, hints_held, hints_bytes, repairs_sent, repairs_useful, exchanges,
             hashes, exchange_keys, exchange_wasted, exchange_bytes, exchange_useful_bytes, full_scan_bytes, trees_rebuilt,
             moved_keys, moved_bytes, scanned_keys, duplicate_keys, gossip_rounds, suspicions, background_done, queue_wait,
-            queue_tasks, clock_truncated, refused, cache_hits, buffered_writes
+            queue_tasks, clock_truncated, refused, cache_hits, buffered_writes, slices_granted, slice_samples
         )
     };
 }

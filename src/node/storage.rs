@@ -70,6 +70,34 @@ pub enum JobWork {
     },
 }
 
+/// Whose background task it is: the top byte of a task's token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BackgroundOwner {
+    /// Range transfer.
+    Transfer = 1,
+    /// Anti-entropy.
+    AntiEntropy = 2,
+    /// The write buffer's writer.
+    BufferWriter = 3,
+}
+
+impl BackgroundOwner {
+    /// The token of this owner's task of this number.
+    pub const fn token(self, number: u32) -> u64 {
+        (self as u64) << 56 | number as u64
+    }
+
+    /// The owner named in a token.
+    pub fn of(token: u64) -> BackgroundOwner {
+        match token >> 56 {
+            1 => BackgroundOwner::Transfer,
+            2 => BackgroundOwner::AntiEntropy,
+            3 => BackgroundOwner::BufferWriter,
+            other => unreachable!("no background task has the owner {other}"),
+        }
+    }
+}
+
 impl JobWork {
     /// Whether it makes way for requests under admission control.
     pub fn is_background(&self) -> bool {
@@ -89,7 +117,8 @@ impl JobWork {
 /// The queue before the workers. Memory: a crash forgets it.
 #[derive(Debug)]
 pub struct StorageQueue {
-    slots: Vec<Option<Job>>,
+    /// What is served, and since when it had waited.
+    slots: Vec<Option<(Job, SimTime)>>,
     free: Vec<u32>,
     busy: u32,
     background_busy: u32,
@@ -141,17 +170,17 @@ impl StorageQueue {
             (self.slots.len() - 1) as u32
         });
         let place = &mut self.slots[slot as usize];
-        *place = Some(job);
-        Some((slot, place.as_ref().expect("it was put there just now"), since))
+        let (job, since) = place.insert((job, since));
+        Some((slot, job, *since))
     }
 
-    /// Takes out a job that is done.
-    pub fn finish(&mut self, slot: u32) -> Job {
-        let job = self.slots[slot as usize].take().expect("a worker finishes the job it began");
+    /// Takes out a job that is done, with the time at which it was pushed.
+    pub fn finish(&mut self, slot: u32) -> (Job, SimTime) {
+        let (job, since) = self.slots[slot as usize].take().expect("a worker finishes the job it began");
         self.free.push(slot);
         self.busy -= 1;
         self.background_busy -= u32::from(job.work.is_background());
-        job
+        (job, since)
     }
 
     /// Jobs that wait.

@@ -1,0 +1,283 @@
+//! Gossip of the membership (Dynamo §4.8.1, §4.8.2): "each node contacts a peer chosen at random every second
+//! and the two nodes efficiently reconcile their persisted membership change histories".
+//!
+//! A message carries the handle of a view and weighs what a real one would: a digest, and the entries that
+//! the other lacks. As the sender cannot know those, they are weighed in the answer; two nodes whose views
+//! are equal need none. Seeds are always among the peers that may be chosen, so rings that know nothing of
+//! each other meet there. Rings and data are not known here.
+
+use std::collections::VecDeque;
+
+use crate::kernel::ids::{NodeId, OpId};
+use crate::kernel::rng::{Purpose, Stream};
+use crate::kernel::time::{SimTime, Span};
+use crate::node::Node;
+use crate::node::commons::Commons;
+use crate::node::config::{GossipMode, Membership, Rounds};
+use crate::node::membership::{ChangeKind, Standing};
+use crate::node::message::Message;
+use crate::node::outputs::{Admin, Note, Outputs, Wake};
+use crate::node::view::View;
+
+/// Bytes of the digest of a view: its hash, its length, the hashes of its newest chunks.
+const DIGEST_BYTES: u32 = 96;
+/// Bytes of one change: its time of issue, its kind, a node or two.
+const ENTRY_BYTES: u32 = 24;
+/// A push tells what was heard in the last so many rounds. All of 10 000 nodes know a thing after 25.
+const PUSH_ROUNDS: usize = 32;
+/// A node that has left is still a peer for so many periods, else it would not hear of it.
+const FAREWELL_PERIODS: u64 = 64;
+/// Nodes drawn before all are looked at.
+const DRAWS_MAX: u32 = 64;
+
+/// What gossip says.
+#[derive(Clone, Debug)]
+pub enum GossipMessage {
+    /// What the sender knows.
+    Tell {
+        /// Its view.
+        view: View,
+        /// How many entries the message weighs.
+        entries: u32,
+        /// It wants to hear in return.
+        both_ways: bool,
+        /// Part of a round that all nodes begin together.
+        together: bool,
+    },
+    /// The sender wants to hear and tells nothing: of its view only the digest counts.
+    Ask {
+        /// Its view.
+        view: View,
+        /// Part of a round that all nodes begin together.
+        together: bool,
+    },
+    /// What the asker lacked.
+    Answer {
+        /// The answerer's view.
+        view: View,
+        /// How many entries the exchange weighs, those of the message that is answered included.
+        entries: u32,
+    },
+}
+
+impl GossipMessage {
+    /// Bytes on the wire.
+    pub fn bytes(&self) -> u32 {
+        match self {
+            GossipMessage::Ask { .. } => DIGEST_BYTES,
+            GossipMessage::Tell { entries, .. } | GossipMessage::Answer { entries, .. } => DIGEST_BYTES + ENTRY_BYTES * entries,
+        }
+    }
+}
+
+/// Gossip's part of a node's memory.
+#[derive(Debug, Default)]
+pub(super) struct Gossip {
+    /// Whether a round is due some time.
+    running: bool,
+    /// The view at the beginning of a round that all began together: news of this round wait for the next.
+    snapshot: Option<View>,
+    /// Changes heard of in each of the last rounds, the newest last. Kept where gossip pushes.
+    heard: VecDeque<u32>,
+}
+
+impl Node {
+    /// An administrator's command at this node: "An administrator … issues the membership change" (Dynamo §4.8.1).
+    /// What is so already is not announced again.
+    pub(super) fn on_admin(&mut self, commons: &mut Commons, now: SimTime, admin: Admin, out: &mut Outputs) {
+        let is_member = |node| matches!(commons.changes.standing(&self.disk.view, node), Standing::Member);
+        let (kind, comes) = match admin {
+            Admin::Join(node) if !is_member(node) => (ChangeKind::Join(node), Some(node)),
+            Admin::Leave(node) if is_member(node) => (ChangeKind::Leave(node), None),
+            Admin::Replace { old, new } if is_member(old) && !is_member(new) => (ChangeKind::Replace { old, new }, Some(new)),
+            Admin::Join(_) | Admin::Leave(_) | Admin::Replace { .. } => return,
+        };
+        self.announce(commons, now, kind, out);
+        if let Some(node) = comes
+            && node != self.id
+        {
+            let message = GossipMessage::Tell { view: self.disk.view.clone(), entries: 1, both_ways: true, together: false };
+            self.gossip_to(node, message, out);
+        }
+        self.on_view_changed(commons, now, out);
+    }
+
+    /// Announces a change and hears of it first. Whoever calls sees to what follows from a changed view.
+    pub(super) fn announce(&mut self, commons: &mut Commons, now: SimTime, kind: ChangeKind, out: &mut Outputs) {
+        let number = commons.changes.announce(now, kind, commons.keys.is_empty());
+        self.disk.view.insert(number);
+        self.remember_heard(commons, 1);
+        out.note(|| Note::ViewChanged);
+    }
+
+    /// Begins rounds if this node takes part and has not begun.
+    pub(super) fn start_gossip(&mut self, commons: &Commons, now: SimTime, out: &mut Outputs) {
+        let config = &commons.config.membership;
+        let Some(period) = config.gossip_every else { return };
+        if self.memory.gossip.running || !self.gossips(commons, now) {
+            return;
+        }
+        self.memory.gossip.running = true;
+        let wait = match config.rounds {
+            Rounds::Spread => self.phase(commons, 3, period),
+            Rounds::Together => Span(period.0 - now.0 % period.0),
+        };
+        out.wake(wait, Wake::Gossip);
+    }
+
+    /// Members gossip, and who has left does until it has heard and handed over all.
+    fn gossips(&self, commons: &Commons, now: SimTime) -> bool {
+        match commons.changes.standing(&self.disk.view, self.id) {
+            Standing::Member => true,
+            Standing::Left(at) => is_farewell(&commons.config.membership, now, at) || !self.disk.table.is_empty(),
+            Standing::Stranger => false,
+        }
+    }
+
+    /// A round.
+    pub(super) fn on_gossip_time(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        let config = &commons.config.membership;
+        let Some(period) = config.gossip_every else { return };
+        if !self.gossips(commons, now) {
+            self.memory.gossip.running = false;
+            return;
+        }
+        out.wake(period, Wake::Gossip);
+        let together = config.rounds == Rounds::Together;
+        if together {
+            self.memory.gossip.snapshot = Some(self.disk.view.clone());
+        }
+        if config.mode == GossipMode::Push {
+            if self.memory.gossip.heard.len() == PUSH_ROUNDS {
+                self.memory.gossip.heard.pop_front();
+            }
+            self.memory.gossip.heard.push_back(0);
+        }
+        let mut chosen: smallvec::SmallVec<[NodeId; 4]> = smallvec::SmallVec::new();
+        for _ in 0..config.fan_out {
+            let Some(peer) = self.draw_peer(commons, now, &chosen) else { break };
+            chosen.push(peer);
+        }
+        for peer in chosen {
+            self.exchange_views(commons, peer, together, out);
+        }
+    }
+
+    /// One exchange now: with this peer, or with one that is drawn.
+    pub(super) fn run_gossip(&mut self, commons: &mut Commons, now: SimTime, with: Option<NodeId>, out: &mut Outputs) {
+        if let Some(peer) = with.or_else(|| self.draw_peer(commons, now, &[])) {
+            self.exchange_views(commons, peer, false, out);
+        }
+    }
+
+    fn exchange_views(&mut self, commons: &Commons, peer: NodeId, together: bool, out: &mut Outputs) {
+        self.stats.gossip_rounds += 1;
+        let view = self.disk.view.clone();
+        let message = match commons.config.membership.mode {
+            GossipMode::PushPull => GossipMessage::Tell { view, entries: 0, both_ways: true, together },
+            GossipMode::Push => {
+                let entries = self.memory.gossip.heard.iter().sum();
+                GossipMessage::Tell { view, entries, both_ways: false, together }
+            }
+            GossipMode::Pull => GossipMessage::Ask { view, together },
+        };
+        self.gossip_to(peer, message, out);
+    }
+
+    fn gossip_to(&mut self, peer: NodeId, message: GossipMessage, out: &mut Outputs) {
+        let op = self.conversation();
+        out.send_node(peer, op, Message::Gossip(Box::new(message)));
+    }
+
+    /// A peer, uniform over all that this node knows and that are not excluded: members, seeds, and who has just left.
+    fn draw_peer(&mut self, commons: &Commons, now: SimTime, excluded: &[NodeId]) -> Option<NodeId> {
+        let nodes = commons.layout.config().nodes.len() as u32;
+        let mut stream = self.peers.take().unwrap_or_else(|| {
+            Box::new(Stream::new(commons.config.seed, Purpose::Gossip, u64::from(self.id.0)))
+        });
+        let known = |node: NodeId| node != self.id && self.knows(commons, now, node) && !excluded.contains(&node);
+        let drawn = (0..DRAWS_MAX).map(|_| NodeId(stream.below(u64::from(nodes)) as u32)).find(|&node| known(node));
+        let peer = drawn.or_else(|| {
+            // Few of the run's nodes are known here; a list of them is worth its price.
+            let peers: Vec<NodeId> = (0..nodes).map(NodeId).filter(|&node| known(node)).collect();
+            (!peers.is_empty()).then(|| peers[stream.below(peers.len() as u64) as usize])
+        });
+        self.peers = Some(stream);
+        peer
+    }
+
+    fn knows(&self, commons: &Commons, now: SimTime, node: NodeId) -> bool {
+        let config = &commons.config.membership;
+        match commons.changes.standing(&self.disk.view, node) {
+            Standing::Member => true,
+            Standing::Left(at) => is_farewell(config, now, at) || config.seeds.contains(&node),
+            Standing::Stranger => config.seeds.contains(&node),
+        }
+    }
+
+    pub(super) fn on_gossip(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: GossipMessage, out: &mut Outputs) {
+        match message {
+            GossipMessage::Tell { view, both_ways, together, .. } => {
+                let mine = both_ways.then(|| self.view_to_tell(together));
+                let difference = mine.as_ref().map(|mine| mine.difference(&view)).unwrap_or_default();
+                if let Some(mine) = mine
+                    && difference.mine + difference.theirs > 0
+                {
+                    let entries = difference.mine + difference.theirs;
+                    out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
+                }
+                self.hear(commons, now, &view, out);
+            }
+            GossipMessage::Ask { view, together } => {
+                let mine = self.view_to_tell(together);
+                let entries = mine.difference(&view).mine;
+                if entries > 0 {
+                    out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
+                }
+            }
+            GossipMessage::Answer { view, .. } => self.hear(commons, now, &view, out),
+        }
+    }
+
+    /// What may be passed on: in rounds that all begin together, what was known when this one began.
+    fn view_to_tell(&self, together: bool) -> View {
+        match &self.memory.gossip.snapshot {
+            Some(snapshot) if together => snapshot.clone(),
+            _ => self.disk.view.clone(),
+        }
+    }
+
+    /// Takes in another's view.
+    pub(super) fn hear(&mut self, commons: &mut Commons, now: SimTime, view: &View, out: &mut Outputs) {
+        let news = self.disk.view.merge(view);
+        if news > 0 {
+            self.remember_heard(commons, news);
+            out.note(|| Note::ViewChanged);
+            self.on_view_changed(commons, now, out);
+        }
+    }
+
+    fn remember_heard(&mut self, commons: &Commons, news: u32) {
+        if commons.config.membership.mode == GossipMode::Push {
+            match self.memory.gossip.heard.back_mut() {
+                Some(count) => *count += news,
+                None => self.memory.gossip.heard.push_back(news),
+            }
+        }
+    }
+
+    /// What follows from a changed view.
+    pub(super) fn on_view_changed(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
+        if !self.memory.gossip.running {
+            self.start_gossip(commons, now, out);
+        }
+        // Without a key in the run nothing can have to move, and no ring is worth its price.
+        if !commons.keys.is_empty() {
+            self.review_ranges(commons, now, out);
+        }
+    }
+}
+
+fn is_farewell(config: &Membership, now: SimTime, left_at: SimTime) -> bool {
+    config.gossip_every.is_some_and(|period| now.since(left_at).0 / FAREWELL_PERIODS < period.0)
+}

@@ -1,0 +1,173 @@
+//! Scenario files: the only code that knows how an experiment is spelled.
+//!
+//! Text becomes a tree with places (`json`), the tree becomes typed values (`decode`, `spec`), and
+//! rules between fields are checked (`rules`), all before the first event. This layer does not know
+//! how a run works.
+
+pub mod containers;
+pub mod decimal;
+pub mod decode;
+pub mod errors;
+pub mod expectations;
+pub mod files;
+pub mod json;
+pub mod metrics;
+pub mod names;
+pub mod paths;
+pub mod properties;
+pub mod rules;
+pub mod scalars;
+pub mod source;
+pub mod spec;
+pub mod sweep;
+pub mod visit;
+pub mod world;
+
+use serde_json::{Value as Json, json};
+
+use decode::{Decode, Definitions};
+use errors::Errors;
+use files::Files;
+use json::{Node, Origin};
+use source::Source;
+use spec::Spec;
+use sweep::AxisValue;
+
+/// A scenario that was read and found free of errors.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Names the results.
+    pub name: String,
+    /// One line about it.
+    pub about: String,
+    /// xxh3 of the text and of the overrides.
+    pub hash: u128,
+    /// The scenario without any axis.
+    pub base: Spec,
+    /// One setting for each combination of axes that breaks no rule; one without axes.
+    pub settings: Vec<Setting>,
+    /// What the files that it names say.
+    pub files: Files,
+    /// What is worth saying although it is not wrong.
+    pub notices: Vec<String>,
+}
+
+/// One setting of the sweep.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its number from 0, in the order of the axes; combinations that were skipped have none.
+    pub number: u32,
+    /// One value an axis.
+    pub values: Vec<AxisValue>,
+    /// The scenario in this setting.
+    pub spec: Spec,
+    /// What is worth saying of this setting alone.
+    pub notices: Vec<String>,
+}
+
+/// Reads a scenario with its files, changed by `overrides` (path and value, as of `--set`).
+///
+/// # Errors
+/// Everything that is wrong, each with place, path and reason.
+pub fn load(source: &dyn Source, overrides: &[(String, String)]) -> Result<Loaded, Errors> {
+    let text = source.text();
+    let mut cx = Errors::new(source.name(), text);
+    match load_into(source, overrides, &mut cx) {
+        Some(loaded) if cx.is_empty() => Ok(loaded),
+        _ => Err(cx),
+    }
+}
+
+fn load_into(source: &dyn Source, overrides: &[(String, String)], cx: &mut Errors) -> Option<Loaded> {
+    let mut tree = json::parse(source.text(), source.comments(), cx)?;
+    let schema = schema();
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    hasher.update(source.text().as_bytes());
+    for (path, value) in overrides {
+        let origin = Origin::Command(format!("{path}={value}").into());
+        if let Err(message) = paths::set(&mut tree, path, command_value(value, &origin), &schema) {
+            cx.error_at(path.clone(), &origin, message);
+        }
+        for part in [path, value] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+    }
+    let base = Spec::decode(&tree, cx).filter(|_| cx.is_empty())?;
+    sweep::check_axes(&base, &tree, cx);
+    if !cx.is_empty() {
+        return None;
+    }
+    let mut files = Files::default();
+    let settings = expand(&base, &tree, &schema, source, &mut files, cx)?;
+    let name = base.name.as_ref().map_or_else(|| source.stem().to_string(), |name| name.to_string());
+    let notices = cx.notices().to_vec();
+    Some(Loaded { name, about: base.about.clone(), hash: hasher.digest128(), base, settings, files, notices })
+}
+
+/// A value of the command line: JSON, or a text if it is none.
+fn command_value(text: &str, origin: &Origin) -> Node {
+    let mut nothing = Errors::default();
+    match json::parse(text, false, &mut nothing) {
+        Some(node) => node.moved_to(origin),
+        None => Node::new(json::Value::Text(text.to_string()), origin.clone()),
+    }
+}
+
+/// Decodes every combination and checks its rules; what breaks a rule is passed over.
+fn expand(base: &Spec, tree: &Node, schema: &Json, source: &dyn Source, files: &mut Files, cx: &mut Errors) -> Option<Vec<Setting>> {
+    let mut settings = Vec::new();
+    let mut skipped: Vec<Vec<AxisValue>> = Vec::new();
+    let mut broken = Errors::new(source.name(), source.text());
+    for number in 0..sweep::size(&base.sweep) {
+        let Some(combination) = sweep::combination(number, &base.sweep, tree, schema, cx) else { continue };
+        let Some(spec) = Spec::decode(&combination.tree, cx).filter(|_| cx.is_empty()) else { continue };
+        let mut rules = Errors::new(source.name(), source.text());
+        rules::check(&spec, &combination.tree, &mut rules);
+        if rules.is_empty() {
+            files.read(&spec, &combination.tree, source, cx);
+            settings.push(Setting {
+                number: settings.len() as u32,
+                values: combination.values,
+                spec,
+                notices: rules.notices().to_vec(),
+            });
+            continue;
+        }
+        let reason = &rules.problems()[0];
+        if !combination.values.is_empty() {
+            cx.notice(format!("skipped {}: {}: {}", sweep::describe(&combination.values), reason.path, reason.message));
+        }
+        for problem in rules.take_problems() {
+            broken.error_at(problem.path, &problem.origin, problem.message);
+        }
+        skipped.push(combination.values);
+    }
+    if settings.is_empty() {
+        for problem in broken.take_problems() {
+            cx.error_at(problem.path, &problem.origin, problem.message);
+        }
+        return None;
+    }
+    expectations::check(base, tree, &settings, &skipped, cx);
+    // A notice that every setting has is said once.
+    let common: Vec<String> =
+        settings[0].notices.iter().filter(|notice| settings.iter().all(|setting| setting.notices.contains(notice))).cloned().collect();
+    for setting in &mut settings {
+        setting.notices.retain(|notice| !common.contains(notice));
+    }
+    common.into_iter().for_each(|notice| cx.notice(notice));
+    Some(settings)
+}
+
+/// The JSON Schema (draft 2020-12) of a scenario file.
+pub fn schema() -> Json {
+    let mut defs = Definitions::default();
+    let root = Spec::schema(&mut defs);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A scenario of dynamo-sim",
+        "$ref": root["$ref"],
+        "$defs": defs.into_json(),
+    })
+}

@@ -1,0 +1,348 @@
+//! The properties: their names, and what each assumes of a configuration.
+//!
+//! `all` asserts those whose assumptions are met and measures the rest; one that is named is asserted
+//! also where nothing guarantees it, and is an error where it cannot hold.
+
+use super::containers::{Mechanism, OrForever, OrNever, OrUnlimited};
+use super::spec::*;
+use super::world::{World, any_action};
+
+/// What a configuration says of a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its assumptions are met.
+    Guaranteed,
+    /// It may hold, but nothing guarantees it, for this reason.
+    NotGuaranteed(&'static str),
+    /// It cannot be asked, for this reason.
+    CannotHold(&'static str),
+}
+
+/// What a property is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// What clients see.
+    Safety,
+    /// Versions of a key.
+    Versions,
+    /// Repair and membership.
+    Repair,
+    /// The ring and the simulated world.
+    World,
+}
+
+macro_rules! properties {
+    ($( $(#[doc = $doc:literal])+ $variant:ident = $name:literal, $id:literal, $group:ident; )+) => {
+        /// A property, named in an expectation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Property { $( $(#[doc = $doc])+ $variant, )+ }
+
+        impl Property {
+            /// All of them, in the order of the reference.
+            pub const ALL: &'static [Property] = &[$(Property::$variant),+];
+
+            /// The name in a file.
+            pub const fn name(self) -> &'static str {
+                match self { $( Property::$variant => $name, )+ }
+            }
+            /// Its id among the project's properties: `P1`.
+            pub const fn id(self) -> &'static str {
+                match self { $( Property::$variant => $id, )+ }
+            }
+            /// What it is about.
+            pub const fn group(self) -> Group {
+                match self { $( Property::$variant => Group::$group, )+ }
+            }
+            /// What it says.
+            pub const fn about(self) -> &'static str {
+                match self { $( Property::$variant => concat!($($doc),+), )+ }
+            }
+            /// The property of a name.
+            pub fn from_name(name: &str) -> Option<Property> {
+                match name { $( $name => Some(Property::$variant), )+ _ => None }
+            }
+        }
+    };
+}
+
+properties! {
+    /// In the end every acknowledged write, or one that replaced it knowingly, is on a live replica.
+    NoLostAcknowledgedWrites = "no_lost_acknowledged_writes", "P1", Safety;
+    /// In the end the write with the newest timestamp is there.
+    NewestWriteWins = "newest_write_wins", "P1b", Safety;
+    /// A read returns every write acknowledged before it began, or newer.
+    Regular = "regular", "P2", Safety;
+    /// All operations fit into one order that respects time.
+    Linearizable = "linearizable", "P3", Safety;
+    /// A session reads what it wrote.
+    ReadYourWrites = "read_your_writes", "P4", Safety;
+    /// A session never reads older than it has read.
+    MonotonicReads = "monotonic_reads", "P4", Safety;
+    /// A session's writes take effect in its order.
+    MonotonicWrites = "monotonic_writes", "P4", Safety;
+    /// A write comes after what its session has read.
+    WritesFollowReads = "writes_follow_reads", "P4", Safety;
+    /// A write that was refused never appears.
+    RefusedWritesNeverAppear = "refused_writes_never_appear", "P5", Safety;
+    /// At an ack, W nodes hold the write durably.
+    AcksAreHonest = "acks_are_honest", "P6", Safety;
+    /// A request gets one answer at most.
+    OneReplyPerRequest = "one_reply_per_request", "P7", Safety;
+    /// Every value that is read was written.
+    NoInventedValues = "no_invented_values", "P8", Safety;
+    /// An operation succeeds if enough nodes are reachable.
+    AvailableWhenReachable = "available_when_reachable", "P9", Safety;
+    /// A replica's versions of a key never go back.
+    ReplicasNeverGoBack = "replicas_never_go_back", "P10", Safety;
+    /// Clocks order versions as causality does.
+    CausalityTracked = "causality_tracked", "C3", Versions;
+    /// As many siblings as there are writers, at most.
+    SiblingsBounded = "siblings_bounded", "C5", Versions;
+    /// No dot is given to two values.
+    DotsUnique = "dots_unique", "C6", Versions;
+    /// Truncation makes siblings, and loses nothing.
+    PruningIsSafe = "pruning_is_safe", "C7", Versions;
+    /// A version that was replaced never comes back.
+    NoResurrectedSiblings = "no_resurrected_siblings", "D1", Versions;
+    /// A tombstone covers what its writer had seen.
+    TombstonesWin = "tombstones_win", "D2", Versions;
+    /// A deleted key does not come back.
+    NoResurrectedDeletes = "no_resurrected_deletes", "D3", Versions;
+    /// A key that is written again after its delete stays.
+    RecreatedKeysSurvive = "recreated_keys_survive", "D4", Versions;
+    /// In the end all replicas of a key are equal.
+    Convergence = "convergence", "L1", Repair;
+    /// Every hint is delivered, expired, dropped, lost or pending.
+    HintsConserved = "hints_conserved", "L2", Repair;
+    /// Trees are equal if and only if the keys are.
+    TreesAgree = "trees_agree", "L3", Repair;
+    /// Read repair writes only to stale replicas, and nothing new.
+    ReadRepairIsSound = "read_repair_is_sound", "L4", Repair;
+    /// In the end all live nodes have one view of the members.
+    ViewsConverge = "views_converge", "L5", Repair;
+    /// Crashed nodes are suspected, others are not.
+    DetectorIsSound = "detector_is_sound", "L6", Repair;
+    /// At rest nothing is left over.
+    NothingLeaks = "nothing_leaks", "L7", Repair;
+    /// A preference list has no node twice, and enough of them.
+    ListsAreDistinct = "lists_are_distinct", "R1", World;
+    /// A join or leave moves no more than it must.
+    MinimalMovement = "minimal_movement", "R3", World;
+    /// The ranges are the whole ring, without gap or overlap.
+    RangesCoverRing = "ranges_cover_ring", "R4", World;
+    /// While ranges move, as many nodes hold the data as before.
+    OwnershipKept = "ownership_kept", "R6", World;
+    /// Every message is delivered, lost, cut or under way.
+    MessagesConserved = "messages_conserved", "S2", World;
+    /// Nothing crosses a cut.
+    CutsHold = "cuts_hold", "S3", World;
+    /// A crashed node does nothing.
+    CrashesHold = "crashes_hold", "S4", World;
+}
+
+/// What of a configuration the properties ask for.
+struct Facts {
+    vector_clock: bool,
+    last_write_wins: bool,
+    strict: bool,
+    intersects: bool,
+    write_back: bool,
+    several_writers: bool,
+    data_lost: bool,
+    unflushed: bool,
+    tombstones: Tombstones,
+    moves: bool,
+    lossy: bool,
+    unhealed: bool,
+}
+
+#[derive(PartialEq)]
+enum Tombstones {
+    Forever,
+    ForAWhile,
+    None,
+}
+
+/// R, W and N of the operations that a scenario has: its least R and W, its largest N, and whether
+/// all of them are strict.
+pub fn weakest_quorum(spec: &Spec) -> (u32, u32, u32, bool) {
+    let base = &spec.cluster.replication;
+    type Set = (Option<u32>, Option<u32>, Option<u32>, Option<QuorumMode>);
+    let mut sets: Vec<Set> = Vec::new();
+    sets.extend(spec.clients.iter().map(|group| (group.r, group.w, group.n, group.quorum)));
+    for step in &spec.script {
+        match step.action() {
+            Action::Get(get) => sets.push((Some(get.r.unwrap_or(base.r)), None, get.n, get.quorum)),
+            Action::Put(put) => sets.push((None, Some(put.w.unwrap_or(base.w)), put.n, put.quorum)),
+            Action::Delete(delete) => sets.push((None, Some(delete.w.unwrap_or(base.w)), delete.n, delete.quorum)),
+            Action::Update(update) => sets.push((Some(update.r.unwrap_or(base.r)), Some(update.w.unwrap_or(base.w)), None, None)),
+            _ => {}
+        }
+    }
+    for set in sets.iter_mut().take(spec.clients.len()) {
+        set.0.get_or_insert(base.r);
+        set.1.get_or_insert(base.w);
+    }
+    let r = sets.iter().filter_map(|set| set.0).min().unwrap_or(base.r);
+    let w = sets.iter().filter_map(|set| set.1).min().unwrap_or(base.w);
+    let n = sets.iter().map(|set| set.2.unwrap_or(base.n)).max().unwrap_or(base.n);
+    let modes = sets.iter().map(|set| set.3.unwrap_or(base.quorum));
+    let strict = if sets.is_empty() { base.quorum == QuorumMode::Strict } else { modes.into_iter().all(|mode| mode == QuorumMode::Strict) };
+    (r, w, n, strict)
+}
+
+impl Facts {
+    fn of(spec: &Spec) -> Facts {
+        let cluster = &spec.cluster;
+        let (r, w, n, strict) = weakest_quorum(spec);
+        let chaos = spec.chaos.as_ref();
+        let on = |test: fn(&Chaos) -> bool| chaos.is_some_and(test);
+        let crashes = any_action(spec, |action| matches!(action, Action::Crash(_))) || on(|chaos| chaos.crash.as_on().is_some());
+        let scripted_writers = spec.script.iter().filter(|step| matches!(step.action(), Action::Put(_) | Action::Delete(_) | Action::Update(_)));
+        let mut writers: Vec<&str> = scripted_writers.filter_map(|step| step.client.as_deref()).collect();
+        writers.sort_unstable();
+        writers.dedup();
+        let sessions: u64 = spec.clients.iter().map(|group| u64::from(group.count)).sum();
+        let unsafe_write = cluster.storage.flush != Flush::BeforeAck || cluster.storage.buffer.as_on().is_some();
+        let heals_late = spec.script.iter().any(|step| {
+            let action = step.action();
+            let restarted = matches!(action, Action::Crash(_)) && any_action(spec, |other| matches!(other, Action::Restart(_)));
+            action.may_last() && !matches!(action, Action::Skew(_)) && step.for_.is_none() && !restarted
+        });
+        Facts {
+            vector_clock: matches!(cluster.versioning, Versioning::VectorClock(_)),
+            last_write_wins: matches!(cluster.versioning, Versioning::LastWriteWins(_)),
+            strict,
+            intersects: r + w > n,
+            write_back: matches!(&cluster.read_repair, Mechanism::On(repair) if repair.mode == RepairMode::Blocking && repair.chance.0 >= 1.0),
+            several_writers: sessions + writers.len() as u64 > 1,
+            data_lost: any_action(spec, |action| match action {
+                Action::Wipe(_) => true,
+                Action::Crash(crash) => crash.disk == DiskFate::Lost,
+                _ => false,
+            }) || on(|chaos| chaos.wipe.as_on().is_some() || chaos.crash.as_on().is_some_and(|crash| crash.disk.lost > 0.0)),
+            unflushed: unsafe_write && crashes,
+            tombstones: match &cluster.deletes {
+                Deletes::Tombstone(Tombstone { keep: OrForever(None) }) => Tombstones::Forever,
+                Deletes::Tombstone(_) => Tombstones::ForAWhile,
+                Deletes::Remove => Tombstones::None,
+            },
+            moves: any_action(spec, |action| matches!(action, Action::Join(_) | Action::Leave(_) | Action::Replace(_)))
+                || on(|chaos| chaos.join.as_on().is_some() || chaos.leave.as_on().is_some()),
+            lossy: spec.network.loss.0 > 0.0
+                || spec.network.links.iter().any(|link| link.loss.is_some_and(|loss| loss.0 > 0.0))
+                || any_action(spec, |action| matches!(action, Action::Link(_) | Action::DiskError(_) | Action::Slow(_)))
+                || on(|chaos| chaos.link.as_on().is_some() || chaos.slow.as_on().is_some()),
+            unhealed: heals_late,
+        }
+    }
+}
+
+impl Property {
+    /// Whether the property holds, may hold, or cannot hold under a configuration.
+    pub fn standing(self, spec: &Spec) -> Standing {
+        use Standing::{CannotHold, Guaranteed, NotGuaranteed};
+        let facts = Facts::of(spec);
+        let unless = |found: bool, reason: &'static str| if found { NotGuaranteed(reason) } else { Guaranteed };
+        // The first reason that applies is the one that is told.
+        let first = |reasons: &[(bool, &'static str)]| match reasons.iter().find(|(found, _)| *found) {
+            Some((_, reason)) => NotGuaranteed(reason),
+            None => Guaranteed,
+        };
+        let lost = (facts.data_lost, "disks lose data");
+        let unflushed = (facts.unflushed, "writes are acknowledged before they are safe, and nodes crash");
+        let partial = (!facts.intersects, "R + W is not more than N");
+        let sloppy = (!facts.strict, "quorum is sloppy");
+        let moves = (facts.moves, "nodes join or leave");
+        match self {
+            Property::NoLostAcknowledgedWrites if facts.last_write_wins => CannotHold("the last write wins, and the other is thrown away"),
+            Property::NoLostAcknowledgedWrites => first(&[
+                (facts.vector_clock && facts.several_writers, "vector clocks with several writers"),
+                lost,
+                unflushed,
+                (matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)), "hints are limited"),
+                (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
+            ]),
+            Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
+            Property::NewestWriteWins => first(&[lost, unflushed, (facts.unhealed, "a fault never heals")]),
+            Property::Regular | Property::Linearizable if !facts.intersects => CannotHold("R + W is not more than N"),
+            Property::Regular => first(&[sloppy, lost, unflushed, moves, (facts.last_write_wins, "clocks decide which write is the newest")]),
+            Property::Linearizable => first(&[
+                sloppy,
+                lost,
+                unflushed,
+                moves,
+                (!facts.write_back, "reads do not write back"),
+                (facts.several_writers, "several writers"),
+            ]),
+            Property::ReadYourWrites | Property::MonotonicWrites | Property::WritesFollowReads => {
+                first(&[sloppy, partial, lost, unflushed, moves, (facts.last_write_wins, "clocks decide which write is the newest")])
+            }
+            Property::MonotonicReads => {
+                first(&[sloppy, partial, lost, unflushed, moves, (!facts.write_back, "reads do not write back")])
+            }
+            Property::RefusedWritesNeverAppear | Property::OneReplyPerRequest | Property::NoInventedValues => Guaranteed,
+            Property::AcksAreHonest => {
+                let late = spec.cluster.storage.flush != Flush::BeforeAck || spec.cluster.storage.buffer.as_on().is_some();
+                unless(late, "writes are acknowledged before they are safe")
+            }
+            Property::AvailableWhenReachable => first(&[
+                (facts.lossy, "messages or nodes suffer"),
+                (!matches!(spec.cluster.detector, Detector::Perfect), "nodes do not know who is reachable"),
+                (spec.cluster.coordination.conflicts == Conflicts::Refused, "writes that conflict are refused"),
+            ]),
+            Property::ReplicasNeverGoBack => {
+                first(&[lost, unflushed, moves, (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever")])
+            }
+            Property::CausalityTracked if facts.last_write_wins => CannotHold("timestamps do not track causality"),
+            Property::CausalityTracked => first(&[(facts.vector_clock, "clocks of server ids do not tell concurrent writes apart"), lost, unflushed]),
+            Property::SiblingsBounded => unless(facts.vector_clock, "vector clocks make false siblings"),
+            Property::DotsUnique if facts.last_write_wins => CannotHold("last_write_wins has no dots"),
+            Property::DotsUnique => {
+                let old_id = match &spec.cluster.versioning {
+                    Versioning::VectorClock(clock) => !clock.new_id_after_wipe,
+                    Versioning::Dotted(dotted) => !dotted.new_id_after_wipe,
+                    Versioning::LastWriteWins(_) => false,
+                };
+                first(&[(old_id && facts.data_lost, "nodes count on under their old identity"), unflushed])
+            }
+            Property::PruningIsSafe => Guaranteed,
+            Property::NoResurrectedSiblings => {
+                let pruned = matches!(&spec.cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None));
+                first(&[(pruned, "clocks are truncated"), lost, unflushed, (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever")])
+            }
+            Property::TombstonesWin if facts.tombstones == Tombstones::None => CannotHold("deletes leave no tombstone"),
+            Property::TombstonesWin => first(&[lost, unflushed]),
+            Property::NoResurrectedDeletes | Property::RecreatedKeysSurvive => {
+                first(&[(facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"), lost, unflushed])
+            }
+            Property::Convergence => first(&[
+                (facts.unhealed, "a fault never heals"),
+                (!matches!(&spec.cluster.anti_entropy, Mechanism::On(repair) if repair.every != OrNever(None)), "anti-entropy is off"),
+                (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
+            ]),
+            Property::HintsConserved | Property::TreesAgree | Property::ReadRepairIsSound => Guaranteed,
+            Property::ViewsConverge => {
+                let no_seed = spec.cluster.membership.seeds.as_ref().is_some_and(Vec::is_empty);
+                first(&[
+                    (facts.unhealed, "a fault never heals"),
+                    (spec.cluster.membership.gossip_every == OrNever(None), "nodes do not gossip"),
+                    (no_seed && facts.moves, "without seeds two rings can live side by side"),
+                    (facts.moves && spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
+                ])
+            }
+            Property::DetectorIsSound => unless(!matches!(spec.cluster.detector, Detector::Perfect), "delays have no bound"),
+            Property::NothingLeaks => first(&[(facts.unhealed, "a fault never heals"), (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s")]),
+            Property::MinimalMovement if matches!(spec.cluster.ring, Ring::Modulo) => CannotHold("hash mod S reshuffles"),
+            Property::OwnershipKept => first(&[lost, unflushed, (matches!(spec.cluster.ring, Ring::Modulo) && facts.moves, "hash mod S reshuffles")]),
+            Property::ListsAreDistinct => {
+                unless(World::of(spec).holders() < spec.cluster.replication.n as usize, "there are fewer nodes than N")
+            }
+            Property::MinimalMovement
+            | Property::RangesCoverRing
+            | Property::MessagesConserved
+            | Property::CutsHold
+            | Property::CrashesHold => Guaranteed,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! When operations begin.
+//!
+//! An open group draws units of expected arrivals and inverts the integral of its rate, so that the same
+//! draws serve every setting of rate and phases: a doubled rate brings the same arrivals in half the time.
+//! Closed groups think, traces say it themselves. It does not know what the operations are.
+
+use crate::kernel::ids::{GroupId, SessionId};
+use crate::kernel::math;
+use crate::kernel::rng::{Keyed, Purpose, Stream};
+use crate::kernel::sampler::Sampler;
+use crate::kernel::time::{SimTime, Span};
+
+use super::config::{Arrival, GroupConfig, Phase, Spacing};
+use super::session::{Luck, scale};
+
+/// An operation begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arriving {
+    /// When.
+    pub at: SimTime,
+    /// In which session: its place in the group, from 0.
+    pub session_index: u32,
+    /// The row that says what it does, if it comes from a trace.
+    pub trace_row: Option<u32>,
+}
+
+/// The beginnings of a group's operations. Open groups and traces are iterated over; closed ones are asked
+/// by [`Arrivals::first_start`] and [`Arrivals::next_start`].
+#[derive(Clone, Debug)]
+pub struct Arrivals {
+    source: Source,
+    quota: Quota,
+    start: SimTime,
+    stop: SimTime,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Open(Box<Open>),
+    Closed(Closed),
+    Trace { rows: Vec<(SimTime, u32)>, next: usize, turn: u32 },
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    spacing: Spacing,
+    gaps: Stream,
+    sessions: Stream,
+    /// Expected arrivals since the start, up to the next one.
+    units: f64,
+    rate: Rate,
+}
+
+#[derive(Clone, Debug)]
+struct Closed {
+    keyed: Keyed,
+    first_session: SessionId,
+    think: Sampler,
+    /// By session, think times drawn.
+    drawn: Vec<u32>,
+}
+
+/// How many operations are left to each session.
+#[derive(Clone, Debug)]
+struct Quota {
+    sessions: u32,
+    limit: Option<u64>,
+    /// By session; empty without a limit.
+    begun: Vec<u64>,
+    /// Sessions that have any left.
+    open: u32,
+}
+
+impl Arrivals {
+    /// The beginnings of a group's operations in the run with this seed.
+    ///
+    /// # Panics
+    /// If the group has no session, or its rate or a factor is negative or not finite.
+    pub fn new(config: &GroupConfig, group: GroupId, seed: u64) -> Arrivals {
+        assert!(config.sessions > 0, "a group has sessions");
+        let entity = u64::from(group.0);
+        let source = match &config.arrival {
+            Arrival::Open { rate, spacing, phases } => Source::Open(Box::new(Open {
+                spacing: *spacing,
+                gaps: Stream::new(seed, Purpose::Arrival, entity),
+                sessions: Stream::new(seed, Purpose::Session, entity),
+                units: 0.0,
+                rate: Rate::new(*rate, phases.clone(), config.start),
+            })),
+            Arrival::Closed { think } => Source::Closed(Closed {
+                keyed: Keyed::new(seed),
+                first_session: config.first_session,
+                think: think.compile(),
+                drawn: vec![0; config.sessions as usize],
+            }),
+            Arrival::Trace(rows) => {
+                let mut rows: Vec<_> = rows.iter().enumerate().map(|(number, row)| (row.at, number as u32)).collect();
+                rows.sort_unstable();
+                rows.retain(|&(at, _)| at >= config.start);
+                Source::Trace { rows, next: 0, turn: 0 }
+            }
+        };
+        let quota = Quota::new(config.sessions, config.operations);
+        let mut arrivals = Arrivals { source, quota, start: config.start, stop: config.stop };
+        if let Source::Open(open) = &mut arrivals.source
+            && open.spacing == Spacing::Poisson
+        {
+            open.units = open.exponential();
+        }
+        arrivals
+    }
+
+    /// Closed groups: when a session's first operation begins; `None` if it has none.
+    ///
+    /// It is some part of a think time after the start, so that like sessions do not march in step.
+    ///
+    /// # Panics
+    /// If the group is not closed.
+    pub fn first_start(&mut self, session_index: u32) -> Option<SimTime> {
+        let start = self.start;
+        if self.quota.sessions == 1 {
+            // A session on its own begins exactly when the scenario says.
+            return self.begin(session_index, start);
+        }
+        let closed = self.closed();
+        let part = closed.luck(session_index).bits(Purpose::Think, 2);
+        let think = closed.think(session_index);
+        self.begin(session_index, start + Span(scale(part, think.0 + 1)))
+    }
+
+    /// Closed groups: when the next operation of a session begins whose last one was over at `over_at`; `None`
+    /// if it was the last of all.
+    ///
+    /// # Panics
+    /// If the group is not closed.
+    pub fn next_start(&mut self, session_index: u32, over_at: SimTime) -> Option<SimTime> {
+        let think = self.closed().think(session_index);
+        self.begin(session_index, over_at + think)
+    }
+
+    /// Closed groups: the next think time of a session.
+    ///
+    /// # Panics
+    /// If the group is not closed.
+    pub fn think(&mut self, session_index: u32) -> Span {
+        self.closed().think(session_index)
+    }
+
+    fn closed(&mut self) -> &mut Closed {
+        match &mut self.source {
+            Source::Closed(closed) => closed,
+            Source::Open(_) | Source::Trace { .. } => panic!("only the sessions of closed groups think"),
+        }
+    }
+
+    fn begin(&mut self, session_index: u32, at: SimTime) -> Option<SimTime> {
+        (at < self.stop && self.quota.take(session_index)).then_some(at)
+    }
+}
+
+impl Iterator for Arrivals {
+    type Item = Arriving;
+
+    /// The next operation of an open group or a trace; `None` when there is none before the group's stop, and
+    /// always for closed groups.
+    fn next(&mut self) -> Option<Arriving> {
+        if self.quota.open == 0 {
+            return None;
+        }
+        let (at, session_index, trace_row) = match &mut self.source {
+            Source::Closed(_) => return None,
+            Source::Open(open) => {
+                let at = open.rate.time_of(open.units, self.stop)?;
+                open.units += match open.spacing {
+                    Spacing::Poisson => open.exponential(),
+                    Spacing::Even => 1.0,
+                };
+                // Sessions that are done are passed over: those that are left get what they had got anyway.
+                let sessions = u64::from(self.quota.sessions);
+                let session = loop {
+                    let session = open.sessions.below(sessions) as u32;
+                    if self.quota.take(session) {
+                        break session;
+                    }
+                };
+                (at, session, None)
+            }
+            Source::Trace { rows, next, turn } => {
+                let &(at, row) = rows.get(*next).filter(|&&(at, _)| at < self.stop)?;
+                *next += 1;
+                let session = loop {
+                    let session = *turn;
+                    *turn = (session + 1) % self.quota.sessions;
+                    if self.quota.take(session) {
+                        break session;
+                    }
+                };
+                (at, session, Some(row))
+            }
+        };
+        Some(Arriving { at, session_index, trace_row })
+    }
+}
+
+impl Open {
+    fn exponential(&mut self) -> f64 {
+        // `unit` may be 0 but not 1, so the logarithm is finite.
+        0.0 - math::ln_1p(-self.gaps.unit())
+    }
+}
+
+impl Closed {
+    fn luck(&self, session_index: u32) -> Luck {
+        let session = SessionId(self.first_session.0 + session_index);
+        Luck::new(self.keyed, session, self.drawn[session_index as usize])
+    }
+
+    fn think(&mut self, session_index: u32) -> Span {
+        let bits = self.luck(session_index).bits(Purpose::Think, 0);
+        self.drawn[session_index as usize] += 1;
+        Span(self.think.sample(bits))
+    }
+}
+
+impl Quota {
+    fn new(sessions: u32, limit: Option<u64>) -> Quota {
+        let begun = if limit.is_some() { vec![0; sessions as usize] } else { Vec::new() };
+        Quota { sessions, limit, begun, open: if limit == Some(0) { 0 } else { sessions } }
+    }
+
+    /// Takes one operation of a session, if it has one left.
+    fn take(&mut self, session: u32) -> bool {
+        assert!(session < self.sessions, "session {session} is one of the group's {}", self.sessions);
+        let Some(limit) = self.limit else { return true };
+        let begun = &mut self.begun[session as usize];
+        if *begun >= limit {
+            return false;
+        }
+        *begun += 1;
+        if *begun == limit {
+            self.open -= 1;
+        }
+        true
+    }
+}
+
+/// A rate that changes in steps, and how far its integral has been followed.
+#[derive(Clone, Debug)]
+struct Rate {
+    base: f64,
+    phases: Vec<Phase>,
+    /// The stretch of constant rate that is looked at: from when, to when, arrivals per nanosecond.
+    from: SimTime,
+    to: SimTime,
+    now: f64,
+    /// The integral from the start to `from`.
+    before: f64,
+}
+
+impl Rate {
+    fn new(base: f64, phases: Vec<Phase>, start: SimTime) -> Rate {
+        let fair = phases.iter().map(|phase| phase.factor).chain([base]).all(|x| x >= 0.0 && x.is_finite());
+        assert!(fair, "rates and factors are finite and not negative");
+        let never_zero = phases.iter().all(|phase| phase.every != Some(Span::ZERO));
+        assert!(never_zero, "a phase that comes again does so after some time");
+        let mut rate = Rate { base, phases, from: start, to: start, now: 0.0, before: 0.0 };
+        rate.enter(start);
+        rate
+    }
+
+    /// When the integral reaches `units`, which never fall from call to call; `None` if not before `stop`.
+    fn time_of(&mut self, units: f64, stop: SimTime) -> Option<SimTime> {
+        loop {
+            let within = self.now * self.to.since(self.from).0 as f64;
+            // The end of a stretch belongs to the next one.
+            if self.now > 0.0 && units - self.before < within {
+                let at = self.from.0.saturating_add(((units - self.before) / self.now) as u64);
+                let at = SimTime(at.min(self.to.0 - 1));
+                return (at < stop).then_some(at);
+            }
+            if self.to >= stop {
+                return None;
+            }
+            self.before += within;
+            self.enter(self.to);
+        }
+    }
+
+    fn enter(&mut self, at: SimTime) {
+        self.from = at;
+        self.to = SimTime::MAX;
+        self.now = self.base;
+        for phase in &self.phases {
+            let (active, until) = phase_at(phase, at);
+            self.to = self.to.min(until);
+            if active {
+                self.now *= phase.factor;
+            }
+        }
+        if self.base == 0.0 {
+            self.to = SimTime::MAX;
+        }
+    }
+}
+
+/// Whether a phase is on, and until when that stays so. One that comes again before it is over just goes on.
+fn phase_at(phase: &Phase, at: SimTime) -> (bool, SimTime) {
+    if at < phase.from {
+        return (false, phase.from);
+    }
+    let later = |span: u64| SimTime(at.0.saturating_add(span));
+    let since = at.since(phase.from).0;
+    match (phase.lasts, phase.every) {
+        (None, _) => (true, SimTime::MAX),
+        (Some(lasts), None) if since < lasts.0 => (true, later(lasts.0 - since)),
+        (Some(_), None) => (false, SimTime::MAX),
+        (Some(lasts), Some(every)) if lasts >= every => (true, SimTime::MAX),
+        (Some(lasts), Some(every)) => {
+            let within = since % every.0;
+            if within < lasts.0 { (true, later(lasts.0 - within)) } else { (false, later(every.0 - within)) }
+        }
+    }
+}

@@ -348,7 +348,7 @@ impl Measured {
             Metric::QueueWait(_) => Value::NotJudged,
             Metric::QueueLengthMax => when(stats.queue_tasks > 0, count(stats.queue_length_max)),
             Metric::BackgroundRate => ratio(stats.background_done as f64, seconds),
-            Metric::BackgroundSlices => Value::NotJudged,
+            Metric::BackgroundSlices => ratio(stats.slices_granted as f64, stats.slice_samples as f64),
             _ => return None,
         })
     }

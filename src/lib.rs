@@ -7,6 +7,7 @@ pub mod measure;
 pub mod network;
 pub mod node;
 pub mod number;
+pub mod report;
 pub mod ring;
 pub mod scenario;
 pub mod store;

@@ -1,4 +1,5 @@
 //! What bad input gets: each row of the list with the exact words.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a test may read folders and speak on stderr")]
 
 use dynamo_sim::scenario::load;
 use dynamo_sim::scenario::source::{Disk, Memory};
@@ -387,4 +388,29 @@ fn all_errors_are_told_at_once_and_at_most_twenty() {
     let lines = script(&steps.join(",\n"));
     assert_eq!(lines.lines().count(), 21);
     assert!(lines.ends_with("x.json: and 40 more\n"), "{lines}");
+}
+
+#[test]
+fn numbers_that_would_fill_the_memory_are_refused() {
+    says(errors(&scenario(r#""nodes": 4294967295"#, "")), "x.json:3:23: cluster.nodes: 4294967295 nodes (allowed at most 100000)");
+    says(
+        errors(&scenario(r#""nodes": 5, "spares": 4294967295"#, "")),
+        "x.json:3:36: cluster.spares: 5 nodes and 4294967295 spares (allowed at most 100000)",
+    );
+    says(errors(&scenario(r#""nodes": 5, "racks": 4294967295"#, "")), "x.json:3:35: cluster.racks: 4294967295 racks (allowed at most 100000)");
+    let values = (0..200).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    let axis = |name: &str| format!(r#"{{ "name": "{name}", "path": "seed", "values": [{values}] }}"#);
+    let sweep = format!(r#""sweep": {{ "axes": [{}, {}] }}"#, axis("a"), axis("b"));
+    says(errors(&scenario(r#""nodes": 5"#, &sweep)), "x.json:4:20: sweep.axes: 40000 combinations (allowed at most 10000)");
+}
+
+#[test]
+fn a_terminal_sees_the_line_that_is_wrong() {
+    let text = scenario(r#""nodes": 5, "replicaton": {}"#, "");
+    let errors = load(&Memory::new("x.json", &text), &[]).expect_err("the field is misspelt");
+    assert_eq!(
+        errors.render(),
+        "error: cluster.replicaton: unknown field; did you mean `replication`?\n \
+         --> x.json:3:26\n  |\n3 | \"cluster\": { \"nodes\": 5, \"replicaton\": {} }\n  |                          ^^^^^^^^^^^^\n"
+    );
 }

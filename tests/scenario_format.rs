@@ -1,5 +1,6 @@
 //! The format as a whole: every example loads in every setting, the schema says what the reference
 //! says, and nothing that can be written makes the reader panic.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a test may read folders and speak on stderr")]
 
 use std::path::PathBuf;
 
@@ -141,7 +142,7 @@ fn documented(section: &str) -> Option<Vec<String>> {
     let section = text.split(section).nth(1).expect("the section is there");
     let table = section.split_once("|---|").expect("the section has a table").1;
     let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
-    let cells = rows.flat_map(|row| row.split('|').nth(1).unwrap_or("").split(|c: char| c == ',' || c == ' ').map(str::trim).map(String::from).collect::<Vec<_>>());
+    let cells = rows.flat_map(|row| row.split('|').nth(1).unwrap_or("").split([',', ' ']).map(str::trim).map(String::from).collect::<Vec<_>>());
     Some(cells.filter_map(|cell| Some(cell.strip_prefix('`')?.strip_suffix('`')?.to_string())).collect())
 }
 
@@ -280,4 +281,22 @@ fn collect(value: &Value, pointer: String, all: &mut Vec<String>) {
         _ => {}
     }
     all.push(pointer);
+}
+
+#[test]
+fn properties_are_those_of_the_reference() {
+    use dynamo_sim::scenario::properties::Property;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/SCENARIOS.md");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        eprintln!("SKIPPED: {path} is not there, no property was compared");
+        return;
+    };
+    let table = text.split("| properties | |").nth(1).and_then(|rest| rest.split("Each property").next()).expect("the table is there");
+    let documented: Vec<&str> = table.split('`').skip(1).step_by(2).collect();
+    let known: Vec<&str> = Property::ALL.iter().map(|property| property.name()).collect();
+    assert_eq!(known, documented);
+    let ids: Vec<&str> = table.split('(').skip(1).map(|rest| rest.split(')').next().expect("an id ends")).collect();
+    let mut known_ids: Vec<&str> = Property::ALL.iter().map(|property| property.id()).collect();
+    known_ids.dedup();
+    assert_eq!(known_ids, ids);
 }

@@ -64,3 +64,152 @@ impl Node {
         self.on_buffer_writer(commons, now, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::dist::Dist;
+    use crate::node::config::{Buffer, Config, ProfileId, Storage};
+    use crate::node::message::{Message, Put};
+    use crate::node::replica::DiskFate;
+    use crate::node::testing::{World, config};
+    use crate::version::Value;
+
+    fn buffered(count: u32, durable_copies: u8, flush: Flush) -> Config {
+        let mut config = config(1);
+        config.storage = Storage {
+            write: Dist::Constant(10_000_000),
+            buffer: Some(Buffer { count, durable_copies }),
+            flush,
+            ..config.storage
+        };
+        config
+    }
+
+    fn put(world: &mut World, key: KeyId, value: u64) {
+        let node = (0..world.nodes.len() as u32).find(|&node| {
+            let placement = world.commons.placement(&world.nodes[0].view().clone());
+            placement.ring.primary(world.commons.keys.segment(key)).0 == node
+        });
+        let context = world.held(node.unwrap(), key);
+        let put = Put { value: Value::Blob(value), size: 10, context, client_stamp: 0, preferred: None, forwarded: None };
+        world.ask(node.unwrap(), Message::Put { key, profile: ProfileId(0), put: Box::new(put) });
+    }
+
+    fn value(world: &World, key: KeyId) -> Option<u64> {
+        world.held(0, key).first().map(|version| match version.value() {
+            Value::Blob(value) => *value,
+            other => panic!("a blob was written, not {other:?}"),
+        })
+    }
+
+    /// One node, and keys that all are its own.
+    fn world(config: Config, keys: u32) -> (World, Vec<KeyId>) {
+        let mut world = World::new(config, 1, 1);
+        let keys = world.add_keys(keys);
+        (world, keys)
+    }
+
+    #[test]
+    fn buffered_writes_take_no_time_and_are_lost_until_the_writer_comes_to_them() {
+        for (after_ms, safe) in [(5, 0), (15, 1), (25, 2), (35, 3)] {
+            let (mut world, keys) = world(buffered(10, 0, Flush::BeforeAck), 3);
+            for &key in &keys {
+                put(&mut world, key, 1);
+            }
+            world.run_for(Span::ZERO);
+            assert_eq!(world.replies.len(), 3, "all have been answered at once");
+            world.run_for(Span::from_ms(after_ms));
+            world.crash(0, DiskFate::Kept);
+            assert_eq!(world.nodes[0].table().len(), safe, "after {after_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_full_buffer_makes_writes_wait_for_storage() {
+        let (mut world, keys) = world(buffered(2, 0, Flush::BeforeAck), 4);
+        for &key in &keys {
+            put(&mut world, key, 1);
+            world.run_for(Span::from_us(1));
+        }
+        assert_eq!(world.replies.len(), 2, "a full buffer takes no third object");
+        put(&mut world, keys[1], 2);
+        assert_eq!(world.replies.len(), 3, "but another write of one that it holds");
+        world.run_for(Span::from_ms(80));
+        assert_eq!(world.replies.len(), 5);
+        assert!(world.replies[3].0 >= SimTime(20_000_000), "the writer was before it in the queue");
+        world.crash(0, DiskFate::Kept);
+        assert_eq!(world.nodes[0].table().len(), 4, "the writer has written the others too");
+    }
+
+    #[test]
+    fn reads_of_buffered_objects_do_not_wait_for_storage() {
+        let mut config = buffered(10, 0, Flush::BeforeAck);
+        config.storage.read = Dist::Constant(5_000_000);
+        let (mut world, keys) = world(config, 2);
+        put(&mut world, keys[0], 1);
+        world.ask(0, Message::Get { key: keys[0], profile: ProfileId(0) });
+        assert_eq!((world.replies.len(), world.nodes[0].stats.cache_hits), (2, 1));
+        world.ask(0, Message::Get { key: keys[1], profile: ProfileId(0) });
+        assert_eq!(world.replies.len(), 2);
+    }
+
+    #[test]
+    fn a_durable_copy_survives_the_crash_and_takes_its_time() {
+        let (mut world, keys) = world(buffered(10, 1, Flush::BeforeAck), 1);
+        put(&mut world, keys[0], 1);
+        world.run_for(Span::from_ms(9));
+        assert!(world.replies.is_empty());
+        world.run_for(Span::from_ms(1));
+        assert_eq!(world.replies.len(), 1);
+        world.crash(0, DiskFate::Kept);
+        assert_eq!(value(&world, keys[0]), Some(1));
+    }
+
+    #[test]
+    fn what_is_written_again_while_the_writer_is_at_it_is_safe_only_as_it_was() {
+        let (mut world, keys) = world(buffered(10, 0, Flush::BeforeAck), 1);
+        put(&mut world, keys[0], 1);
+        world.run_for(Span::from_ms(5));
+        put(&mut world, keys[0], 2);
+        world.run_for(Span::from_ms(7));
+        assert_eq!(value(&world, keys[0]), Some(2));
+        world.crash(0, DiskFate::Kept);
+        assert_eq!(value(&world, keys[0]), Some(1), "that is what the writer had begun with");
+    }
+
+    #[test]
+    fn an_object_that_left_the_buffer_for_an_unflushed_disk_goes_with_the_disks_tail() {
+        for (fate, expected) in [(DiskFate::Kept, Some(2)), (DiskFate::TailLost, Some(1))] {
+            let (mut world, keys) = world(buffered(10, 0, Flush::Every(Span::from_ms(100))), 1);
+            put(&mut world, keys[0], 1);
+            world.run_for(Span::from_ms(105));
+            // The flush at 100 ms has made 1 safe; 2 is on disk from 115 ms on, and flushed at 200.
+            put(&mut world, keys[0], 2);
+            world.run_for(Span::from_ms(40));
+            world.crash(0, fate);
+            assert_eq!(value(&world, keys[0]), expected, "{fate:?}");
+        }
+        // A flush does not reach what is still in the buffer.
+        let (mut world, keys) = world(buffered(10, 0, Flush::Every(Span::from_ms(8))), 1);
+        put(&mut world, keys[0], 1);
+        world.run_for(Span::from_ms(9));
+        world.crash(0, DiskFate::Kept);
+        assert_eq!(value(&world, keys[0]), None);
+    }
+
+    #[test]
+    fn the_writer_sleeps_when_all_is_written() {
+        let (mut world, keys) = world(buffered(10, 0, Flush::BeforeAck), 5);
+        for &key in &keys {
+            put(&mut world, key, 1);
+        }
+        world.run_for(Span::from_ms(100));
+        assert_eq!(world.nodes[0].stats.background_done, 5);
+        put(&mut world, keys[0], 2);
+        world.run_for(Span::from_ms(100));
+        assert_eq!(world.nodes[0].stats.background_done, 6);
+        world.crash(0, DiskFate::Kept);
+        assert_eq!(value(&world, keys[0]), Some(2));
+    }
+}

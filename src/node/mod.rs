@@ -11,7 +11,7 @@
 //! | `anti_entropy` | Merkle trees, compared as a conversation | §4.7 |
 //! | `membership`, `view`, `gossip`, `placement` | changes, who knows of which, the rings that follow | §4.8 |
 //! | `transfer`, `leftovers` | moving ranges to new owners | §4.9 |
-//! | `detector`, `phi` | who is not answering | §4.8.3 |
+//! | `detector`, `phi`, `heartbeat` | who is not answering | §4.8.3 |
 //!
 //! What survives a crash is in [`Disk`], what does not is in [`Memory`].
 
@@ -25,6 +25,8 @@ pub mod detector;
 mod get;
 pub mod gossip;
 mod handoff;
+mod heartbeat;
+mod leftovers;
 pub mod membership;
 pub mod message;
 pub mod outputs;
@@ -36,8 +38,12 @@ pub mod replica;
 pub mod requests;
 pub mod stats;
 pub mod storage;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod transfer;
 pub mod view;
+#[cfg(test)]
+mod world;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,7 +57,7 @@ use crate::version::{Scheme, Version};
 use admission::Controller;
 use commons::Commons;
 use config::{Background, Detector as DetectorConfig, Deletes, Flush, Profile, RecoveredNode};
-use detector::{Detector, News, Rumour};
+use detector::Detector;
 use membership::{Placement, View};
 use message::{Message, RequestId};
 use outputs::{Input, Note, Outputs, Task, Timer, Wake};
@@ -322,9 +328,7 @@ impl Node {
         if let Background::Admission { .. } = config.storage.background {
             out.wake(admission::LOOK_EVERY, Wake::Admission);
         }
-        if let DetectorConfig::Phi { heartbeat_every, .. } = config.detector {
-            out.wake(self.phase(commons, 2, heartbeat_every), Wake::Heartbeat);
-        }
+        self.start_heartbeats(commons, out);
         if self.memory.waits_for_hints {
             let wait = config.hints.and_then(|hints| hints.scan_every).unwrap_or(Span::from_secs(10));
             out.wake(wait + Span::from_secs(1), Wake::Recovered);
@@ -391,62 +395,6 @@ impl Node {
         }
         if !suspects.is_empty() && let Some(period) = probe_period(&commons.config.detector) {
             out.wake(period, Wake::Probe);
-        }
-    }
-
-    /// A heartbeat of phi accrual.
-    fn on_heartbeat(&mut self, commons: &mut Commons, now: SimTime, peer: NodeId, out: &mut Outputs) {
-        if let DetectorConfig::Phi { window, .. } = commons.config.detector {
-            self.memory.detector.heartbeat(now, peer, window);
-            if !self.memory.detector.calm() {
-                self.on_sign_of_life(commons, now, peer, out);
-            }
-        }
-    }
-
-    /// Heartbeats go out to all members, and theirs are looked at.
-    fn on_heartbeat_time(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
-        let DetectorConfig::Phi { heartbeat_every, .. } = commons.config.detector else { return };
-        out.wake(heartbeat_every, Wake::Heartbeat);
-        let ring = self.placement(commons).ring.clone();
-        let me = self.id;
-        let others = || ring.members().iter().copied().filter(move |&node| node != me);
-        if ring.is_member(me) {
-            let op = self.conversation();
-            for peer in others() {
-                out.send_node(peer, op, Message::Heartbeat);
-            }
-        }
-        for peer in self.memory.detector.look(&commons.config.detector, now, others()) {
-            self.stats.suspicions += 1;
-            out.note(|| Note::Suspected { peer });
-        }
-    }
-
-    /// What to gossip of who is suspect; nothing unless suspicion is gossiped.
-    pub fn rumours(&self) -> Vec<Rumour> {
-        self.memory.detector.rumours()
-    }
-
-    /// Hears what others say of who is suspect.
-    pub fn hear_rumours(&mut self, commons: &mut Commons, now: SimTime, rumours: &[Rumour], out: &mut Outputs) {
-        for &rumour in rumours {
-            let probing = self.memory.detector.suspects_any();
-            let peer = rumour.node;
-            match self.memory.detector.hear(now, self.id, rumour) {
-                News::Old | News::Heard | News::Denied => {}
-                News::Suspected => {
-                    self.stats.suspicions += 1;
-                    out.note(|| Note::Suspected { peer });
-                    if !probing && let Some(period) = probe_period(&commons.config.detector) {
-                        out.wake(period, Wake::Probe);
-                    }
-                }
-                News::Trusted => {
-                    out.note(|| Note::Trusted { peer });
-                    self.on_owner_back(commons, peer, out);
-                }
-            }
         }
     }
 

@@ -19,16 +19,23 @@ pub struct Arrivals {
     intervals: VecDeque<u32>,
     sum: u64,
     last_at: SimTime,
+    /// Whether a heartbeat has come at all: it takes two to make an interval.
+    heard: bool,
 }
 
 impl Arrivals {
     /// Nothing has come yet; silence counts from now.
     pub fn since(now: SimTime) -> Arrivals {
-        Arrivals { intervals: VecDeque::new(), sum: 0, last_at: now }
+        Arrivals { intervals: VecDeque::new(), sum: 0, last_at: now, heard: false }
     }
 
     /// A heartbeat has come. Of the intervals the last `window` are kept.
     pub fn record(&mut self, now: SimTime, window: u32) {
+        if !self.heard {
+            self.heard = true;
+            self.last_at = now;
+            return;
+        }
         let interval = u32::try_from(now.since(self.last_at).0 / UNIT).unwrap_or(u32::MAX);
         while self.intervals.len() >= window.max(1) as usize {
             self.sum -= u64::from(self.intervals.pop_front().expect("it has at least one interval"));
@@ -89,7 +96,7 @@ mod tests {
         let mut arrivals = Arrivals::since(ms(50));
         let after = |arrivals: &Arrivals, span: u64| arrivals.phi(SimTime(arrivals.last_at.0 + Span::from_ms(span).0), Span::from_ms(10));
         assert!((after(&arrivals, 10) - std::f64::consts::LOG10_E).abs() < 1e-12);
-        for at in [150, 250, 260, 270] {
+        for at in [50, 150, 250, 260, 270] {
             arrivals.record(ms(at), 2);
         }
         assert!((after(&arrivals, 10) - std::f64::consts::LOG10_E).abs() < 1e-12, "the long intervals have left the window");

@@ -79,14 +79,35 @@ impl Tail {
 
 impl Node {
     /// Gives storage a job. Where storage takes no time it is done at once.
-    pub(super) fn submit(&mut self, commons: &mut Commons, now: SimTime, job: Job, out: &mut Outputs) {
-        if commons.instant_storage {
+    pub(super) fn submit(&mut self, commons: &mut Commons, now: SimTime, mut job: Job, out: &mut Outputs) {
+        if commons.instant_storage || self.is_in_memory(commons, &job) {
             self.perform(commons, now, job, out);
             return;
+        }
+        if let JobWork::Write { durable, .. } = &mut job.work {
+            // What waits for storage is written there, also if the buffer has room again by then.
+            *durable = true;
         }
         self.memory.storage.push(now, job);
         self.stats.queue_length_max = self.stats.queue_length_max.max(self.memory.storage.len() as u64);
         self.start_jobs(commons, now, out);
+    }
+
+    /// Whether the write buffer takes care of a job: it concerns memory alone and waits for nobody (Dynamo §6.1).
+    fn is_in_memory(&mut self, commons: &Commons, job: &Job) -> bool {
+        let Some(buffer) = commons.config.storage.buffer else { return false };
+        match &job.work {
+            JobWork::Read { key, .. } => {
+                let held = self.disk.buffered.contains(*key);
+                self.stats.cache_hits += u64::from(held);
+                held
+            }
+            JobWork::Write { key, owner, durable, .. } => {
+                // A hint goes to the hint store, which is not buffered.
+                !durable && owner.is_none_or(|owner| owner == self.id) && self.disk.buffered.takes(*key, buffer.count)
+            }
+            JobWork::Repair { .. } | JobWork::Hints { .. } | JobWork::Background { .. } => false,
+        }
     }
 
     /// Lets free workers begin what waits.
@@ -96,7 +117,7 @@ impl Node {
             let waited = now.since(since);
             self.stats.queue_wait += waited.0;
             self.stats.queue_tasks += 1;
-            let service = service_time(commons, self.id, job, &self.disk.buffered, &mut self.memory.cache, &mut self.stats);
+            let service = service_time(commons, self.id, job, &mut self.memory.cache, &mut self.stats);
             let service = if factor == 1.0 { service } else { (service as f64 * factor) as u64 };
             out.wake(Span(service), Wake::Storage(slot));
         }
@@ -345,15 +366,11 @@ pub(super) fn reap_period(keep: Span) -> Span {
 }
 
 /// How long a job takes a worker, in nanoseconds.
-fn service_time(commons: &Commons, me: NodeId, job: &Job, buffered: &Tail, cache: &mut super::cache::Cache, stats: &mut super::stats::Stats) -> u64 {
+fn service_time(commons: &Commons, me: NodeId, job: &Job, cache: &mut super::cache::Cache, stats: &mut super::stats::Stats) -> u64 {
     let writes = job.work.writes();
     let storage = &commons.config.storage;
     match &job.work {
         JobWork::Read { key, .. } => {
-            if buffered.contains(*key) {
-                stats.cache_hits += 1;
-                return 0;
-            }
             if let Some(config) = storage.cache {
                 if cache.touch(*key, config.count) {
                     stats.cache_hits += 1;
@@ -361,15 +378,9 @@ fn service_time(commons: &Commons, me: NodeId, job: &Job, buffered: &Tail, cache
                 }
             }
         }
-        JobWork::Write { key, durable, .. } => {
+        JobWork::Write { key, .. } => {
             if let Some(config) = storage.cache {
                 cache.touch(*key, config.count);
-            }
-            if let Some(buffer) = storage.buffer
-                && !durable
-                && buffered.takes(*key, buffer.count)
-            {
-                return 0;
             }
         }
         JobWork::Repair { .. } | JobWork::Hints { .. } | JobWork::Background { .. } => {}

@@ -203,3 +203,124 @@ impl StorageQueue {
         self.busy
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::dist::Dist;
+    use crate::kernel::math;
+    use crate::kernel::rng::{Purpose, Stream};
+    use crate::kernel::time::Span;
+
+    fn read(number: u32) -> Job {
+        Job { from: NodeId(0), op: OpId(u64::from(number)), attempt: 0, work: JobWork::Read { request: RequestId(0), key: KeyId(0) } }
+    }
+
+    fn background(number: u32) -> Job {
+        let work = JobWork::Background { token: BackgroundOwner::AntiEntropy.token(number), writes: false };
+        Job { from: NodeId(0), op: OpId(u64::from(number)), attempt: 0, work }
+    }
+
+    fn started(queue: &mut StorageQueue) -> Vec<u64> {
+        let mut ops = Vec::new();
+        while let Some((_, job, _)) = queue.start() {
+            ops.push(job.op.0);
+        }
+        ops
+    }
+
+    #[test]
+    fn workers_take_jobs_in_order() {
+        let mut queue = StorageQueue::new(Some(2), None);
+        for number in 0..4 {
+            queue.push(SimTime(u64::from(number)), read(number));
+        }
+        assert_eq!(started(&mut queue), [0, 1]);
+        assert_eq!(queue.len(), 2);
+        let (job, since) = queue.finish(1);
+        assert_eq!((job.op.0, since), (1, SimTime(1)));
+        assert_eq!(started(&mut queue), [2]);
+    }
+
+    #[test]
+    fn without_slices_background_tasks_stand_in_the_one_queue() {
+        let mut queue = StorageQueue::new(Some(1), None);
+        for job in [background(0), read(1), background(2)] {
+            queue.push(SimTime::ZERO, job);
+        }
+        assert_eq!(queue.background_waiting(), 0);
+        for expected in 0..3 {
+            assert_eq!(started(&mut queue), [expected]);
+            queue.finish(0);
+        }
+    }
+
+    #[test]
+    fn with_slices_requests_go_first_and_so_many_background_tasks_at_a_time() {
+        let mut queue = StorageQueue::new(Some(4), Some(2));
+        for number in 0..5 {
+            queue.push(SimTime::ZERO, background(number));
+        }
+        queue.push(SimTime::ZERO, read(9));
+        assert_eq!(started(&mut queue), [9, 0, 1], "a worker stays free for requests");
+        queue.slices = Some(1);
+        queue.finish(1);
+        assert!(started(&mut queue).is_empty(), "one slice, and one is busy");
+        queue.finish(2);
+        assert_eq!(started(&mut queue), [2]);
+    }
+
+    #[test]
+    fn the_token_names_its_owner() {
+        for owner in [BackgroundOwner::Transfer, BackgroundOwner::AntiEntropy, BackgroundOwner::BufferWriter] {
+            assert_eq!(BackgroundOwner::of(owner.token(u32::MAX)), owner);
+            assert_eq!(owner.token(77) as u32, 77);
+        }
+    }
+
+    /// Mean time from arrival to departure in units of the mean service time, of Poisson arrivals at one worker.
+    fn mean_sojourn(load: f64, service: &Dist, seed: u64) -> f64 {
+        const SERVICE: f64 = 1e6;
+        let sampler = service.compile();
+        let (mut arrivals, mut services) = (Stream::new(seed, Purpose::Arrival, 0), Stream::new(seed, Purpose::Service, 0));
+        let mut queue = StorageQueue::new(Some(1), None);
+        let (mut next_arrival, mut done): (u64, Option<(u64, u32)>) = (0, None);
+        let (mut total, mut served, mut number) = (0u64, 0u64, 0);
+        while served < 400_000 {
+            let now = match done {
+                Some((at, slot)) if at <= next_arrival => {
+                    let (_, since) = queue.finish(slot);
+                    total += at - since.0;
+                    served += 1;
+                    done = None;
+                    at
+                }
+                _ => {
+                    let now = next_arrival;
+                    queue.push(SimTime(now), read(number));
+                    number += 1;
+                    next_arrival = now + (-math::ln(1.0 - arrivals.unit()) * SERVICE / load) as u64;
+                    now
+                }
+            };
+            if let Some((slot, _, _)) = queue.start() {
+                done = Some((now + sampler.sample(services.bits()), slot));
+            }
+        }
+        Span(total / served).0 as f64 / SERVICE
+    }
+
+    #[test]
+    fn sojourn_times_are_those_of_queueing_theory() {
+        for load in [0.5, 0.8] {
+            // M/M/1: 1 / (μ − λ). M/D/1: 1 + ρ / (2 (1 − ρ)), in units of the service time.
+            for (service, expected) in [
+                (Dist::Exponential { mean: 1e6 }, 1.0 / (1.0 - load)),
+                (Dist::Constant(1_000_000), 1.0 + load / (2.0 * (1.0 - load))),
+            ] {
+                let mean = mean_sojourn(load, &service, 1);
+                assert!((mean / expected - 1.0).abs() < 0.05, "{service:?} at {load}: {mean}, expected {expected}");
+            }
+        }
+    }
+}

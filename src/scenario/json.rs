@@ -217,7 +217,7 @@ pub fn parse(text: &str, comments: bool, errors: &mut Errors) -> Option<Node> {
     };
     match parse_to_ast(body, &CollectOptions::default(), &options) {
         Ok(result) => match result.value {
-            Some(value) => Reader { body, places, comments, errors }.node(value, 0),
+            Some(value) => Reader { places, errors }.node(value, 0),
             None => {
                 errors.error(&Origin::Nowhere, "empty scenario");
                 None
@@ -230,22 +230,23 @@ pub fn parse(text: &str, comments: bool, errors: &mut Errors) -> Option<Node> {
                 errors.error(&Origin::Nowhere, "empty scenario");
                 return None;
             }
-            let message = complaint(error.kind(), body, range.start, range.end);
+            let message = complaint(error.kind(), body, range.start);
             errors.error(&places.origin(range.start, range.end), message);
             None
         }
     }
 }
 
-fn complaint(kind: &ParseErrorKind, body: &str, start: usize, end: usize) -> String {
-    let word: String = body.get(start..end).unwrap_or("").chars().take(20).collect();
+fn complaint(kind: &ParseErrorKind, body: &str, start: usize) -> String {
+    let is_word = |c: &char| c.is_alphanumeric() || *c == '_' || *c == '-';
+    let word: String = body.get(start..).unwrap_or("").chars().take_while(is_word).take(20).collect();
     match kind {
         ParseErrorKind::CommentsNotAllowed => "comments are not allowed in .json – name the file .jsonc".into(),
         ParseErrorKind::TrailingCommasNotAllowed => {
             "a trailing comma is not allowed in .json – name the file .jsonc, or take the comma out".into()
         }
         ParseErrorKind::NestingDepthExceeded => format!("nested deeper than {MAX_DEPTH} levels"),
-        ParseErrorKind::UnexpectedWord => {
+        ParseErrorKind::UnexpectedWord | ParseErrorKind::UnexpectedToken if !word.is_empty() => {
             format!("not JSON: unknown word `{word}` (allowed: a text in quotes, a number, true, false, null)")
         }
         ParseErrorKind::UnterminatedObject => "not JSON: this object never ends".into(),
@@ -295,9 +296,7 @@ impl Places {
 }
 
 struct Reader<'a> {
-    body: &'a str,
     places: Places,
-    comments: bool,
     errors: &'a mut Errors,
 }
 
@@ -323,21 +322,14 @@ impl Reader<'_> {
             ast::Value::NullKeyword(_) => Value::Null,
             ast::Value::Array(array) => {
                 let mut list = Vec::with_capacity(array.elements.len());
-                let mut last_end = None;
                 for element in array.elements {
-                    let range = jsonc_parser::common::Ranged::range(&element);
-                    self.comma(last_end, range.start)?;
-                    last_end = Some(range.end);
                     list.push(self.node(element, depth + 1)?);
                 }
                 Value::List(list)
             }
             ast::Value::Object(object) => {
                 let mut entries: Vec<Entry> = Vec::with_capacity(object.properties.len());
-                let mut last_end = None;
                 for property in object.properties {
-                    self.comma(last_end, property.range.start)?;
-                    last_end = Some(property.range.end);
                     let range = jsonc_parser::common::Ranged::range(&property.name);
                     let origin = self.places.origin(range.start, range.end);
                     let name = property.name.into_string();
@@ -348,26 +340,6 @@ impl Reader<'_> {
             }
         };
         Some(Node::new(value, origin))
-    }
-
-    /// The parser lets `[{} {}]` pass, so the comma between two members is looked for here.
-    fn comma(&mut self, last_end: Option<usize>, next: usize) -> Option<()> {
-        let Some(end) = last_end else { return Some(()) };
-        let mut gap = self.body.get(end..next).unwrap_or(",");
-        loop {
-            gap = gap.trim_start();
-            if gap.starts_with(',') {
-                return Some(());
-            }
-            let comment_end = if gap.starts_with("//") { Some("\n") } else { gap.starts_with("/*").then_some("*/") };
-            match comment_end.filter(|_| self.comments).and_then(|mark| gap.get(2..)?.split_once(mark)) {
-                Some((_, rest)) => gap = rest,
-                None => {
-                    self.errors.error(&self.places.origin(next, next + 1), "not JSON: expected comma");
-                    return None;
-                }
-            }
-        }
     }
 }
 

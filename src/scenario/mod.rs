@@ -13,6 +13,7 @@ pub mod files;
 pub mod json;
 pub mod metrics;
 pub mod names;
+pub mod numbers;
 pub mod paths;
 pub mod properties;
 pub mod rules;
@@ -26,7 +27,7 @@ pub mod world;
 use serde_json::{Value as Json, json};
 
 use decode::{Decode, Definitions};
-use errors::Errors;
+use errors::{Errors, Problem};
 use files::Files;
 use json::{Node, Origin};
 use source::Source;
@@ -119,6 +120,7 @@ fn expand(base: &Spec, tree: &Node, schema: &Json, source: &dyn Source, files: &
     let mut settings = Vec::new();
     let mut skipped: Vec<Vec<AxisValue>> = Vec::new();
     let mut broken = Errors::new(source.name(), source.text());
+    let mut common: Option<Vec<Problem>> = None;
     for number in 0..sweep::size(&base.sweep) {
         let Some(combination) = sweep::combination(number, &base.sweep, tree, schema, cx) else { continue };
         let Some(spec) = Spec::decode(&combination.tree, cx).filter(|_| cx.is_empty()) else { continue };
@@ -138,13 +140,20 @@ fn expand(base: &Spec, tree: &Node, schema: &Json, source: &dyn Source, files: &
         if !combination.values.is_empty() {
             cx.notice(format!("skipped {}: {}: {}", sweep::describe(&combination.values), reason.path, reason.message));
         }
-        for problem in rules.take_problems() {
+        let problems = rules.take_problems();
+        match &mut common {
+            Some(common) => common.retain(|problem| problems.contains(problem)),
+            None => common = Some(problems.clone()),
+        }
+        for problem in problems {
             broken.error_at(problem.path, &problem.origin, problem.message);
         }
         skipped.push(combination.values);
     }
     if settings.is_empty() {
-        for problem in broken.take_problems() {
+        // What is wrong in every combination is the reason; what only some points do would be skipped.
+        let reasons = common.filter(|common| !common.is_empty()).unwrap_or_else(|| broken.take_problems());
+        for problem in reasons {
             cx.error_at(problem.path, &problem.origin, problem.message);
         }
         return None;

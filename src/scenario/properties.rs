@@ -346,3 +346,39 @@ impl Property {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::load;
+    use super::super::source::Memory;
+    use super::*;
+
+    fn standing(property: Property, cluster: &str) -> Standing {
+        let text = format!(
+            r#"{{ "version": 1, "duration": "1s", "settle": "1s", "cluster": {{ "nodes": 5, {cluster} }},
+               "clients": [{{ "name": "u", "count": 2, "arrival": "closed" }}] }}"#
+        );
+        property.standing(&load(&Memory::new("x.json", &text), &[]).unwrap_or_else(|errors| panic!("{errors}")).base)
+    }
+
+    #[test]
+    fn a_property_knows_what_it_assumes() {
+        use Standing::{CannotHold, Guaranteed, NotGuaranteed};
+        let regular = |replication: &str| standing(Property::Regular, &format!(r#""replication": {{ {replication} }}"#));
+        assert_eq!(regular(r#""quorum": "strict""#), Guaranteed);
+        assert_eq!(regular(r#""quorum": "sloppy""#), NotGuaranteed("quorum is sloppy"));
+        assert_eq!(regular(r#""r": 1"#), CannotHold("R + W is not more than N"));
+        let kept = |versioning: &str| standing(Property::NoLostAcknowledgedWrites, &format!(r#""versioning": "{versioning}""#));
+        assert_eq!(kept("dotted"), Guaranteed);
+        assert_eq!(kept("vector_clock"), NotGuaranteed("vector clocks with several writers"));
+        assert!(matches!(kept("last_write_wins"), CannotHold(_)));
+    }
+
+    #[test]
+    fn names_and_ids_are_read_back() {
+        for property in Property::ALL {
+            assert_eq!(Property::from_name(property.name()), Some(*property));
+            assert!(!property.id().is_empty() && property.about().ends_with('.'), "{}", property.name());
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! The small values of a scenario and their grammars: durations, rates, sizes, fractions, names …
+//! Values with units and their grammars: durations, rates, sizes, throughputs, positions.
 //!
 //! Durations, sizes and positions are exact: decimal arithmetic on whole numbers, never `f64`.
 
@@ -200,185 +200,6 @@ impl Decode for Throughput {
     }
 }
 
-/// A number as a float, refusing what is not finite or negative.
-fn number(node: &Node, cx: &mut Errors, allowed: &str) -> Option<f64> {
-    let Value::Number(text) = &node.value else {
-        wrong(node, cx, "not a number", allowed);
-        return None;
-    };
-    match text.parse::<f64>() {
-        Ok(value) if !value.is_finite() => {
-            cx.error(&node.origin, format!("too large (got {text}, allowed {allowed})"));
-            None
-        }
-        Ok(value) if value.is_sign_negative() => {
-            cx.error(&node.origin, format!("no sign is allowed (got {text}, allowed {allowed})"));
-            None
-        }
-        Ok(value) => Some(value),
-        Err(_) => {
-            wrong(node, cx, "not a number", allowed);
-            None
-        }
-    }
-}
-
-/// A number ≥ 0: a factor, a weight.
-impl Decode for f64 {
-    fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
-        number(node, cx, "a number ≥ 0")
-    }
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "number", "minimum": 0 })
-    }
-}
-
-/// A number from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Fraction(pub f64);
-
-impl Decode for Fraction {
-    fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
-        let value = number(node, cx, "0 to 1")?;
-        if value > 1.0 {
-            let hint = if (2.0..=100.0).contains(&value) { format!(" – did you mean {}?", value / 100.0) } else { String::new() };
-            cx.error(&node.origin, format!("not a fraction (got {}, allowed 0 to 1){hint}", node.brief()));
-            return None;
-        }
-        Some(Fraction(value))
-    }
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "number", "minimum": 0, "maximum": 1 })
-    }
-}
-
-fn whole(node: &Node, cx: &mut Errors, max: u64) -> Option<u64> {
-    let allowed = if max == u64::MAX { "a whole number 0 … 2^64−1".to_string() } else { format!("a whole number 0 … {max}") };
-    let digits = match &node.value {
-        Value::Number(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text,
-        _ => {
-            wrong(node, cx, "not a count", &allowed);
-            return None;
-        }
-    };
-    match digits.parse::<u64>() {
-        Ok(value) if value <= max => Some(value),
-        _ => {
-            wrong(node, cx, "too large", &allowed);
-            None
-        }
-    }
-}
-
-/// A count.
-impl Decode for u32 {
-    fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
-        whole(node, cx, u64::from(u32::MAX)).map(|value| value as u32)
-    }
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
-    }
-}
-
-/// A count that may be large.
-impl Decode for u64 {
-    fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
-        whole(node, cx, u64::MAX)
-    }
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "integer", "minimum": 0 })
-    }
-}
-
-/// A seed: a number, or a text `0x…`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seed(pub u64);
-
-/// The seed that a text spells: decimal, or `0x` and hexadecimal digits.
-pub fn parse_seed(text: &str) -> Result<u64, String> {
-    let is = |digits: &str, radix: u32| !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
-    let value = match text.strip_prefix("0x") {
-        Some(digits) if is(digits, 16) => u64::from_str_radix(digits, 16).ok(),
-        None if is(text, 10) => text.parse().ok(),
-        _ => None,
-    };
-    value.ok_or_else(|| format!("not a seed (got {text:?}, allowed a whole number 0 … 2^64−1)"))
-}
-
-impl Decode for Seed {
-    fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
-        let text = match &node.value {
-            Value::Number(text) | Value::Text(text) => text,
-            _ => {
-                wrong(node, cx, "not a seed", "a whole number 0 … 2^64−1");
-                return None;
-            }
-        };
-        parse_seed(text).map(Seed).map_err(|message| cx.error(&node.origin, message)).ok()
-    }
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "oneOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^0x[0-9a-fA-F]+$" }] })
-    }
-}
-
-/// Which seeds: the first so many from the scenario's seed on, or a range with both ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seeds {
-    /// So many, from `seed` on.
-    Count(u64),
-    /// From the first to the last, both included.
-    Range(u64, u64),
-}
-
-impl Seeds {
-    /// First and last seed, `base` being the scenario's.
-    pub fn bounds(self, base: u64) -> (u64, u64) {
-        match self {
-            Seeds::Count(count) => (base, base.saturating_add(count.saturating_sub(1))),
-            Seeds::Range(first, last) => (first, last),
-        }
-    }
-
-    /// How many seeds.
-    pub fn count(self) -> u64 {
-        match self {
-            Seeds::Count(count) => count,
-            Seeds::Range(first, last) => (last - first).saturating_add(1),
-        }
-    }
-}
-
-/// The seeds that a text spells: a count, or `first..last`.
-pub fn parse_seeds(text: &str) -> Result<Seeds, String> {
-    let Some((first, last)) = text.split_once("..") else {
-        return match parse_seed(text)? {
-            0 => Err("at least one seed is needed (got 0)".into()),
-            count => Ok(Seeds::Count(count)),
-        };
-    };
-    let (first, last) = (parse_seed(first)?, parse_seed(last)?);
-    if first > last {
-        return Err(format!("the range is reversed (got {text:?}) – did you mean \"{last}..{first}\"?"));
-    }
-    Ok(Seeds::Range(first, last))
-}
-
-impl Decode for Seeds {
-    fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
-        let text = match &node.value {
-            Value::Number(text) | Value::Text(text) => text,
-            _ => {
-                wrong(node, cx, "not seeds", "a count, or a range like \"1..20\"");
-                return None;
-            }
-        };
-        parse_seeds(text).map_err(|message| cx.error(&node.origin, message)).ok()
-    }
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^[0-9]+\\.\\.[0-9]+$" }] })
-    }
-}
-
 /// A place on the ring of 2^128 positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub u128);
@@ -450,5 +271,43 @@ impl Decode for String {
     }
     fn schema(_: &mut Definitions) -> Json {
         json!({ "type": "string" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_exact() {
+        assert_eq!(parse_duration("2302.6us"), Ok(Span(2_302_600)));
+        assert_eq!(parse_duration("0.1s"), Ok(Span::from_ms(100)));
+        assert_eq!(parse_duration("106751d").map(|span| span.0), Ok(106_751 * 86_400_000_000_000));
+        // The last nanosecond that fits, and the one after it.
+        assert_eq!(parse_duration("9223372036854775807ns"), Ok(Span::MAX));
+        assert!(parse_duration("9223372036854775808ns").is_err());
+        assert_eq!(parse_duration("9223372036.854775807s"), Ok(Span::MAX));
+        // Through a float this would be 9007199254740992.
+        assert_eq!(parse_duration("9007199254740.993us"), Ok(Span(9_007_199_254_740_993)));
+    }
+
+    #[test]
+    fn what_is_no_duration_says_what_might_be_meant() {
+        assert_eq!(parse_duration("5m"), Err("`m` is not a unit (got \"5m\") – `5ms` or `5min`?".into()));
+        assert!(parse_duration("5sec").is_err() && parse_duration("5 ms").is_err() && parse_duration("1e3s").is_err());
+        assert!(parse_duration("5mins").expect_err("no unit").ends_with("did you mean `5min`?"));
+        assert!(parse_duration("300y").is_err() && parse_duration("").is_err() && parse_duration("ms").is_err());
+    }
+
+    #[test]
+    fn sizes_rates_and_positions_are_read() {
+        assert_eq!((parse_size("1.5kB"), parse_size("2MiB")), (Ok(Size(1_500)), Ok(Size(2 << 20))));
+        assert!(parse_size("1.5B").is_err() && parse_size("4kb").expect_err("b").contains("did you mean `kB`?"));
+        assert_eq!(parse_rate("0.183/ms").map(|rate| (rate.events, rate.per)), Ok((0.183, Span::from_ms(1))));
+        assert!(parse_rate("5/m").is_err() && parse_rate("5").is_err());
+        assert_eq!(parse_position("90deg"), Ok(Position(1 << 126)));
+        assert_eq!(parse_position("180.0deg"), Ok(Position(1 << 127)));
+        assert_eq!(parse_position("0x0000000000000000000000000000000f"), Ok(Position(15)));
+        assert!(parse_position("360deg").is_err() && parse_position("0x0f").is_err() && parse_position("-1deg").is_err());
     }
 }

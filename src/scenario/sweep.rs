@@ -10,7 +10,7 @@ use super::paths;
 use super::spec::{Axis, Scalar, Spec, Sweep};
 
 /// More settings than anyone means.
-pub const MAX_SETTINGS: u64 = 100_000;
+pub const MAX_SETTINGS: u64 = 10_000;
 
 /// The value or label of one axis in a setting.
 #[derive(Clone, Debug, PartialEq)]

@@ -37,8 +37,8 @@ pub struct World {
     pub conflicts: Vec<(String, String)>,
 }
 
-/// More nodes than a ring can number.
-pub const MAX_NODES: u64 = 1 << 20;
+/// More nodes than a run is built for.
+pub const MAX_NODES: u64 = 100_000;
 
 impl World {
     /// Names everybody in a scenario.
@@ -46,10 +46,10 @@ impl World {
         let cluster = &spec.cluster;
         let mut world = World::default();
         let entries: Vec<(String, NodeSpec)> = match &cluster.nodes {
-            Nodes::Count(count) => (1..=count.min(&(MAX_NODES as u32)).to_owned())
+            Nodes::Count(count) => (1..=(*count).min(MAX_NODES as u32))
                 .map(|number| (String::new(), plain(format!("n{number}"), true)))
                 .collect(),
-            Nodes::List(list) => list.iter().flat_map(|entry| expand(&entry.0)).collect(),
+            Nodes::List(list) => list.iter().flat_map(|entry| expand(&entry.0)).take(MAX_NODES as usize).collect(),
         };
         let members = entries.len();
         let spares = (0..cluster.spares.min(MAX_NODES as u32))
@@ -64,7 +64,7 @@ impl World {
                 world.regions.clear();
             }
             for name in &named {
-                if !world.regions.iter().any(|known| *known == name.0) {
+                if !world.regions.contains(&name.0) {
                     world.regions.push(name.to_string());
                 }
             }
@@ -190,4 +190,44 @@ fn expand(node: &NodeSpec) -> Vec<(String, NodeSpec)> {
 /// Whether some step of the script does `test`.
 pub fn any_action(spec: &Spec, test: impl Fn(Action<'_>) -> bool) -> bool {
     spec.script.iter().any(|step| test(step.action()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load;
+    use super::super::source::Memory;
+    use super::*;
+
+    fn world(cluster: &str) -> World {
+        let text = format!(r#"{{ "version": 1, "cluster": {{ {cluster} }}, "network": {{ "between_regions": "9ms" }} }}"#);
+        World::of(&load(&Memory::new("x.json", &text), &[]).unwrap_or_else(|errors| panic!("{errors}")).base)
+    }
+
+    #[test]
+    fn nodes_are_dealt_over_racks_and_racks_over_regions() {
+        let world = world(r#""nodes": 4, "spares": 1, "racks": 3, "regions": ["east", "west"]"#);
+        let nodes: Vec<(&str, &str, &str)> =
+            world.nodes.iter().map(|node| (node.name.as_str(), node.rack.as_str(), node.region.as_str())).collect();
+        assert_eq!(nodes, [("n1", "r1", "east"), ("n2", "r2", "west"), ("n3", "r3", "east"), ("n4", "r1", "east"), ("n5", "r2", "west")]);
+        assert_eq!((world.holders(), world.nodes[4].member), (4, false));
+    }
+
+    #[test]
+    fn a_selector_is_the_union_of_its_parts() {
+        let world = world(r#""nodes": ["A", "B", { "name": "C", "count": 2, "rack": "cold" }]"#);
+        let nodes = |parts: &[&str]| {
+            let parts = parts.iter().map(|part| super::super::names::parse_select(part).expect("a selector")).collect();
+            world.nodes_of(&Selector(parts)).map(|nodes| nodes.into_iter().map(|at| world.nodes[at].name.as_str()).collect::<Vec<_>>())
+        };
+        assert_eq!(nodes(&["rack:cold", "A", "C1"]), Some(vec!["A", "C1", "C2"]));
+        assert_eq!(nodes(&["1 of all"]), None, "chance decides");
+        assert_eq!(nodes(&["clients"]), Some(vec![]));
+    }
+
+    #[test]
+    fn regions_may_be_named_at_the_nodes_alone() {
+        let world = world(r#""nodes": [{ "name": "a", "region": "one" }, { "name": "b", "region": "two" }, { "name": "c", "region": "one" }]"#);
+        assert_eq!(world.regions, ["one", "two"]);
+        assert_eq!(world.nodes[2].rack, "r1");
+    }
 }

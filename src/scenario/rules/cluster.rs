@@ -26,8 +26,10 @@ fn nodes(rules: &mut Rules<'_>) {
     };
     if count == 0 {
         rules.fail("cluster.nodes", "there are no nodes (got 0, allowed ≥ 1)");
-    } else if count + u64::from(spec.cluster.spares) > MAX_NODES {
+    } else if count > MAX_NODES {
         rules.fail("cluster.nodes", format!("{count} nodes (allowed at most {MAX_NODES})"));
+    } else if count + u64::from(spec.cluster.spares) > MAX_NODES {
+        rules.fail("cluster.spares", format!("{count} nodes and {} spares (allowed at most {MAX_NODES})", spec.cluster.spares));
     } else if !any_member {
         rules.fail("cluster.nodes", "no node is a member");
     }
@@ -55,6 +57,9 @@ fn nodes(rules: &mut Rules<'_>) {
     }
     if let Some(racks) = spec.cluster.racks.filter(|racks| (*racks as usize) < regions.len()) {
         rules.fail("cluster.racks", format!("{racks} racks for {} regions (allowed at least one for each)", regions.len()));
+    }
+    if let Some(racks) = spec.cluster.racks.filter(|racks| u64::from(*racks) > MAX_NODES) {
+        rules.fail("cluster.racks", format!("{racks} racks (allowed at most {MAX_NODES})"));
     }
     for (path, message) in world.conflicts.clone() {
         rules.fail(path, message);

@@ -3,7 +3,7 @@
 use super::super::containers::Mechanism;
 use super::super::decode::object;
 use super::super::names::Selector;
-use super::super::scalars::Fraction;
+use super::super::numbers::Fraction;
 use super::distribution::DistSpec;
 use crate::kernel::time::Span;
 

@@ -6,7 +6,8 @@ use super::super::containers::Map;
 use super::super::decode::{Decode, Definitions, choice, object, wrong, words};
 use super::super::errors::Errors;
 use super::super::json::{Node, Value};
-use super::super::scalars::{Fraction, Rate, Size, parse_duration, parse_size};
+use super::super::numbers::Fraction;
+use super::super::scalars::{Rate, Size, parse_duration, parse_size};
 use crate::kernel::time::Span;
 
 /// What a distribution is of: durations or sizes.

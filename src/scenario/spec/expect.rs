@@ -7,7 +7,7 @@ use super::super::decode::{Decode, Definitions, object, words, wrong};
 use super::super::errors::Errors;
 use super::super::json::{Node, Value};
 use super::super::names::{Name, Selector};
-use super::super::scalars::{Fraction, Seeds};
+use super::super::numbers::{Fraction, Seeds};
 use crate::kernel::time::Span;
 
 object! {

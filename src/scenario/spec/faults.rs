@@ -5,7 +5,8 @@ use super::super::decode::{object, words};
 use super::super::errors::Errors;
 use super::super::json::Node;
 use super::super::names::{Name, Selector};
-use super::super::scalars::{Fraction, SignedSpan};
+use super::super::numbers::Fraction;
+use super::super::scalars::SignedSpan;
 use crate::kernel::time::Span;
 
 words! {

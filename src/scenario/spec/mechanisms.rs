@@ -5,7 +5,8 @@ use super::super::decode::{Decode, Definitions, choice, object, words};
 use super::super::errors::Errors;
 use super::super::json::Node;
 use super::super::names::Name;
-use super::super::scalars::{Fraction, Size, Throughput};
+use super::super::numbers::Fraction;
+use super::super::scalars::{Size, Throughput};
 use super::distribution::DistSpec;
 use crate::kernel::time::Span;
 

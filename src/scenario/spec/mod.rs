@@ -11,6 +11,7 @@ pub mod expect;
 pub mod faults;
 pub mod mechanisms;
 pub mod network;
+pub mod outcome;
 pub mod script;
 
 pub use chaos::*;
@@ -21,11 +22,13 @@ pub use expect::*;
 pub use faults::*;
 pub use mechanisms::*;
 pub use network::*;
+pub use outcome::*;
 pub use script::*;
 
 pub use super::containers::{Map, Mechanism, OneOrMany, OrForever, OrNever, OrUnlimited};
 pub use super::names::{Name, Select, Selector};
-pub use super::scalars::{Fraction, Position, Rate, Seed, Seeds, SignedSpan, Size, Throughput};
+pub use super::numbers::{Fraction, Seed, Seeds};
+pub use super::scalars::{Position, Rate, SignedSpan, Size, Throughput};
 use super::decode::{Decode, Definitions, object, words};
 use super::errors::Errors;
 use super::json::{Node, Value};

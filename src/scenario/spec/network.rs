@@ -3,7 +3,8 @@
 use super::super::containers::OrUnlimited;
 use super::super::decode::object;
 use super::super::names::Selector;
-use super::super::scalars::{Fraction, Throughput};
+use super::super::numbers::Fraction;
+use super::super::scalars::Throughput;
 use super::distribution::DistSpec;
 use crate::kernel::time::Span;
 

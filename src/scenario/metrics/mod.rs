@@ -2,261 +2,19 @@
 //!
 //! Expectations, `summary.json`, CSV columns and plots use these paths; whatever measures fills them.
 
+mod parts;
+mod unit;
+
 use std::fmt;
 
+pub use parts::{
+    After, AntiEntropyCount, FailureReason, HintCount, LoadKind, LossCause, MarkName, MessageClass, OpKind, SessionGuarantee, Stat,
+    Versions, VisibilityQuantile,
+};
+pub use unit::Unit;
+
 use super::errors::nearest;
-use super::scalars::{parse_duration, parse_rate, parse_size};
-use super::spec::Scalar;
-use crate::kernel::time::Span;
-
-/// The unit of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A number of things.
-    Count,
-    /// From 0 to 1.
-    Fraction,
-    /// Milliseconds; bounds are durations.
-    Ms,
-    /// Bytes; bounds are sizes.
-    Bytes,
-    /// A second; bounds are rates.
-    PerSecond,
-    /// For each client operation.
-    PerOp,
-    /// One number over another.
-    Ratio,
-}
-
-impl Unit {
-    /// What follows the path as a file's column.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Unit::Ms => "_ms",
-            Unit::Bytes => "_bytes",
-            Unit::PerSecond => "_per_s",
-            Unit::Count | Unit::Fraction | Unit::PerOp | Unit::Ratio => "",
-        }
-    }
-
-    /// How a bound is written.
-    pub fn allowed(self) -> &'static str {
-        match self {
-            Unit::Count => "a number",
-            Unit::Fraction => "a fraction like 0.99",
-            Unit::Ms => "a duration like \"5ms\"",
-            Unit::Bytes => "a size like \"4kB\"",
-            Unit::PerSecond => "a rate like \"10/s\"",
-            Unit::PerOp => "a number for each operation",
-            Unit::Ratio => "a ratio like 1.5",
-        }
-    }
-
-    /// A bound as a number in this unit.
-    ///
-    /// # Errors
-    /// Why the value is in another unit.
-    pub fn parse(self, bound: &Scalar) -> Result<f64, String> {
-        let other = || format!("not in the metric's unit (got {}, allowed {})", shown(bound), self.allowed());
-        match (self, bound) {
-            (Unit::Ms, Scalar::Text(text)) => {
-                let (sign, text) = text.strip_prefix('-').map_or((1.0, text.as_str()), |rest| (-1.0, rest));
-                parse_duration(text).map(|span| sign * span.as_ms()).map_err(|_| other())
-            }
-            (Unit::Bytes, Scalar::Text(text)) => parse_size(text).map(|size| size.0 as f64).map_err(|_| other()),
-            (Unit::PerSecond, Scalar::Text(text)) => parse_rate(text).map(|rate| rate.per_second()).map_err(|_| other()),
-            (Unit::Ms | Unit::Bytes | Unit::PerSecond, _) => Err(other()),
-            (_, Scalar::Number(text)) => match text.parse::<f64>() {
-                Ok(value) if value.is_finite() => Ok(value),
-                _ => Err(other()),
-            },
-            _ => Err(other()),
-        }
-    }
-}
-
-fn shown(bound: &Scalar) -> String {
-    match bound {
-        Scalar::Text(text) => format!("{text:?}"),
-        other => other.label(),
-    }
-}
-
-/// A free part of a path.
-trait PathPart: Sized {
-    /// How the reference writes it.
-    const PLACE: &'static str;
-    fn parse(text: &str) -> Option<Self>;
-    fn text(&self) -> String;
-    /// The values that files hold.
-    fn in_files() -> Vec<Self>;
-}
-
-macro_rules! part {
-    ($(#[doc = $doc:literal])+ pub enum $name:ident $place:literal { $( $variant:ident = $word:literal ),+ $(,)? }) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $( #[doc = $word] $variant, )+ }
-
-        impl $name {
-            /// All of them, in the order of results.
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-
-            /// How a path writes it.
-            pub const fn word(self) -> &'static str {
-                match self { $( $name::$variant => $word, )+ }
-            }
-        }
-
-        impl PathPart for $name {
-            const PLACE: &'static str = $place;
-            fn parse(text: &str) -> Option<Self> {
-                match text { $( $word => Some($name::$variant), )+ _ => None }
-            }
-            fn text(&self) -> String {
-                self.word().to_string()
-            }
-            fn in_files() -> Vec<Self> {
-                Self::ALL.to_vec()
-            }
-        }
-    };
-}
-
-part! {
-    /// Which operations.
-    pub enum OpKind "<op>" { Get = "get", Put = "put", Update = "update", Delete = "delete", Ops = "ops" }
-}
-part! {
-    /// Which statistic of a distribution.
-    pub enum Stat "<stat>" { Mean = "mean", P50 = "p50", P90 = "p90", P99 = "p99", P999 = "p999", P9999 = "p9999", Max = "max" }
-}
-part! {
-    /// Why an operation failed.
-    pub enum FailureReason "<reason>" { Timeout = "timeout", TooFewReplicas = "too_few_replicas", NoCoordinator = "no_coordinator", Refused = "refused" }
-}
-part! {
-    /// Which quantile of visibility.
-    pub enum VisibilityQuantile "<q>" { P90 = "p90", P99 = "p99", P999 = "p999" }
-}
-part! {
-    /// Which session guarantee.
-    pub enum SessionGuarantee "<g>" { ReadYourWrites = "read_your_writes", MonotonicReads = "monotonic_reads", MonotonicWrites = "monotonic_writes", WritesFollowReads = "writes_follow_reads" }
-}
-part! {
-    /// Why an acknowledged write is lost.
-    pub enum LossCause "<cause>" {
-        LastWriteWins = "last_write_wins", ClockCollision = "clock_collision", Truncation = "truncation", StandInCrash = "stand_in_crash",
-        HintExpired = "hint_expired", DiskLoss = "disk_loss", Unflushed = "unflushed", Tombstone = "tombstone", Unexplained = "unexplained",
-    }
-}
-part! {
-    /// Load of what.
-    pub enum LoadKind "<load>" {
-        Load = "load", LoadPerCapacity = "load_per_capacity", Coordinator = "coordinator", Stored = "stored", Ring = "ring", Primary = "primary",
-    }
-}
-part! {
-    /// What became of hints.
-    pub enum HintCount "<what>" {
-        Created = "created", Delivered = "delivered", Expired = "expired", Dropped = "dropped", Lost = "lost", Duplicated = "duplicated", Pending = "pending",
-    }
-}
-part! {
-    /// What anti-entropy did.
-    pub enum AntiEntropyCount "<what>" { Rounds = "rounds", Hashes = "hashes", Keys = "keys", TreesRebuilt = "trees_rebuilt" }
-}
-part! {
-    /// Which messages.
-    pub enum MessageClass "<class>" {
-        Foreground = "foreground", Hint = "hint", ReadRepair = "read_repair", AntiEntropy = "anti_entropy", Gossip = "gossip", Transfer = "transfer", All = "all",
-    }
-}
-
-/// A time after an acknowledgement: T.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct After(pub Span);
-
-impl PathPart for After {
-    const PLACE: &'static str = "T";
-    fn parse(text: &str) -> Option<Self> {
-        parse_duration(text).ok().map(After)
-    }
-    fn text(&self) -> String {
-        exact(self.0)
-    }
-    /// 0, 1, 2, 5 … 10 000 ms.
-    fn in_files() -> Vec<Self> {
-        [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000].map(|ms| After(Span::from_ms(ms))).to_vec()
-    }
-}
-
-/// A span without rounding, in the largest unit that keeps it whole, at most seconds; below a
-/// millisecond's worth of digits it is written as a decimal of milliseconds.
-fn exact(span: Span) -> String {
-    match span.0 {
-        0 => "0s".into(),
-        ns if ns % 1_000_000_000 == 0 => format!("{}s", ns / 1_000_000_000),
-        ns => {
-            let decimals = format!("{:06}", ns % 1_000_000);
-            let decimals = decimals.trim_end_matches('0');
-            let point = if decimals.is_empty() { "" } else { "." };
-            format!("{}{point}{decimals}ms", ns / 1_000_000)
-        }
-    }
-}
-
-/// A number of versions: K.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Versions(pub u32);
-
-impl PathPart for Versions {
-    const PLACE: &'static str = "K";
-    fn parse(text: &str) -> Option<Self> {
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok().map(Versions)).flatten()
-    }
-    fn text(&self) -> String {
-        self.0.to_string()
-    }
-    fn in_files() -> Vec<Self> {
-        (1..=4).map(Versions).collect()
-    }
-}
-
-/// A rare state that a run can reach. The list of them belongs to what runs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MarkName(pub String);
-
-impl PathPart for MarkName {
-    const PLACE: &'static str = "<mark>";
-    fn parse(text: &str) -> Option<Self> {
-        super::names::parse_name(text).ok().map(|name| MarkName(name.0))
-    }
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-    fn in_files() -> Vec<Self> {
-        Vec::new()
-    }
-}
-
-/// The parts of `text` that stand where `pattern` has `{}`.
-fn match_pattern<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
-    let mut literals = pattern.split("{}");
-    let mut rest = text.strip_prefix(literals.next()?)?;
-    let mut parts = Vec::new();
-    let literals: Vec<&str> = literals.collect();
-    for (at, literal) in literals.iter().enumerate() {
-        let last = at + 1 == literals.len();
-        let end = if last { rest.len().checked_sub(literal.len())? } else { rest.find(literal)? };
-        if !rest.get(end..)?.starts_with(literal) {
-            return None;
-        }
-        parts.push(&rest[..end]);
-        rest = &rest[end + literal.len()..];
-    }
-    rest.is_empty().then_some(parts)
-}
+use parts::{PathPart, match_pattern};
 
 /// What a metric can be narrowed to, besides a window and the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -602,7 +360,9 @@ impl fmt::Display for Metric {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spec::Scalar;
     use super::*;
+    use crate::kernel::time::Span;
 
     #[test]
     fn a_path_is_a_value_with_unit_and_column() {

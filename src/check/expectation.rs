@@ -1,7 +1,7 @@
 //! What must come out of a set of runs, as plain values: names of settings and axes are numbers here.
 
 use crate::measure::metrics::{Metric, Unit};
-use crate::number::plain;
+use crate::measure::number::plain;
 
 use super::properties::Property;
 

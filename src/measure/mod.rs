@@ -8,6 +8,7 @@ pub mod freshness;
 pub mod load;
 pub mod measured;
 pub mod metrics;
+pub mod number;
 pub mod recorder;
 pub mod tally;
 pub mod timeline;

@@ -9,7 +9,7 @@ use crate::kernel::ids::{GroupId, NodeId};
 use crate::measure::metrics::{Narrowing, Unit};
 use crate::measure::{Measured, Metric, Scope, Value};
 use crate::node::message::Outcome;
-use crate::number::plain;
+use crate::measure::number::plain;
 
 /// What a summary says besides the numbers.
 #[derive(Clone, Copy, Debug)]

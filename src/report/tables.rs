@@ -12,7 +12,7 @@ use crate::kernel::time::Span;
 use crate::measure::metrics::{After, OpKind};
 use crate::measure::{Measured, Metric, Value};
 use crate::network::Class;
-use crate::number::plain;
+use crate::measure::number::plain;
 
 const QUANTILES: [f64; 11] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0];
 

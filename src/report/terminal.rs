@@ -13,7 +13,7 @@ use crate::check::{Judgement, Verdict};
 use crate::cluster::config::RunConfig;
 use crate::measure::metrics::{HintCount, OpKind, Stat};
 use crate::measure::{Measured, Metric, Scope};
-use crate::number::plain;
+use crate::measure::number::plain;
 
 const BOLD: &str = "\u{1b}[1m";
 const DIM: &str = "\u{1b}[2m";

@@ -77,11 +77,11 @@ struct RunArguments {
     /// Scenario file; `-` is standard input
     file: String,
     /// One seed, instead of those the scenario names
-    #[arg(long, value_name = "N", value_parser = scenario::scalars::parse_seed, conflicts_with = "seeds")]
+    #[arg(long, value_name = "N", value_parser = scenario::numbers::parse_seed, conflicts_with = "seeds")]
     seed: Option<u64>,
     /// Several seeds: a count, or `first..last`
-    #[arg(long, value_name = "A..B", value_parser = scenario::scalars::parse_seeds)]
-    seeds: Option<scenario::scalars::Seeds>,
+    #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
+    seeds: Option<scenario::numbers::Seeds>,
     /// Runs at a time; results do not depend on it
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,

@@ -14,7 +14,8 @@ use crate::node::replica::DiskFate;
 use crate::workload::mix::last_positions;
 
 use super::config::{Action, Fault, Step, When, WipeWhat};
-use super::cut_shapes::{Shape, specs};
+pub use super::cut_shapes::Shape;
+use super::cut_shapes::specs;
 
 /// A kind of fault. The numbers name the streams: they are never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -4,6 +4,7 @@
 //! rules between fields are checked (`rules`), all before the first event. This layer does not know
 //! how a run works.
 
+pub mod build;
 pub mod containers;
 pub mod decimal;
 pub mod decode;

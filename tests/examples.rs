@@ -1,0 +1,84 @@
+//! Every example becomes a run in every setting, and the scripts among them come out as they say.
+
+use std::path::PathBuf;
+
+use dynamo_sim::cluster;
+use dynamo_sim::scenario::build::run_config;
+use dynamo_sim::scenario::source::Disk;
+use dynamo_sim::scenario::{Loaded, Setting, load};
+
+/// The examples, or nothing with a loud word when they are not there.
+fn examples() -> Vec<PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/scenarios");
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        eprintln!("SKIPPED: {folder} is not there, no example was built or run");
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    files
+}
+
+fn loaded(file: &PathBuf) -> Loaded {
+    let disk = Disk::open(file.to_str().expect("the path is text")).expect("the example is readable");
+    load(&disk, &[]).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn title(file: &PathBuf, setting: &Setting) -> String {
+    let stem = file.file_stem().expect("a file has a name").to_string_lossy();
+    let values: Vec<String> = setting.values.iter().map(|value| format!("{}={}", value.name, value.value.label())).collect();
+    format!("{stem}[{}]", values.join(", "))
+}
+
+#[test]
+fn every_example_becomes_a_run_in_every_setting() {
+    let mut wrong = Vec::new();
+    for file in examples() {
+        let loaded = loaded(&file);
+        for setting in &loaded.settings {
+            match run_config(&setting.spec, 1, &loaded.files) {
+                Ok(built) => assert_eq!(built.config.seed, 1),
+                Err(errors) => wrong.extend(errors.iter().map(|error| format!("{}: {error}", title(&file, setting)))),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "every setting of every example is a run:\n{}", wrong.join("\n"));
+}
+
+/// What an example's scripts broke, with the steps' names.
+fn broken(file: &PathBuf) -> Vec<String> {
+    let loaded = loaded(file);
+    let mut broken = Vec::new();
+    for setting in &loaded.settings {
+        let title = title(file, setting);
+        let built = run_config(&setting.spec, 1, &loaded.files).unwrap_or_else(|errors| panic!("{title}: {errors:?}"));
+        let end = cluster::run(&built.config, &mut []);
+        for result in &end.steps {
+            let step = &built.config.steps[result.step as usize];
+            let name = step.name.clone().unwrap_or_else(|| result.step.to_string());
+            // No judge watches, so nobody can say whether a read was stale.
+            let reasons = result.broken.iter().flatten().filter(|reason| !reason.starts_with("stale:"));
+            broken.extend(reasons.map(|reason| format!("{title} step {name}: {reason}")));
+        }
+        let expecting = built.config.steps.iter().filter(|step| step.expect.is_some()).count();
+        let judged = end.steps.iter().filter(|result| result.broken.is_some()).count();
+        if expecting != judged {
+            broken.push(format!("{title}: {expecting} steps expect something, {judged} were judged; {:?}", end.notices));
+        }
+    }
+    broken
+}
+
+#[test]
+fn scripts_come_out_as_they_say() {
+    let scripted = |file: &PathBuf| {
+        std::fs::read_to_string(file).is_ok_and(|text| {
+            let value: serde_json::Value = serde_json::from_str(&text).expect("an example is JSON");
+            let steps = value["script"].as_array().map_or(&[][..], Vec::as_slice);
+            steps.iter().any(|step| step.get("expect").is_some())
+        })
+    };
+    let broken: Vec<String> = examples().iter().filter(|file| scripted(file)).flat_map(broken).collect();
+    assert!(broken.is_empty(), "every step comes out as its script says:\n{}", broken.join("\n"));
+}

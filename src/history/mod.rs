@@ -2,6 +2,8 @@
 //!
 //! Observers read and cannot touch. Whatever they do, the run is the same to the last bit.
 
+pub mod staleness;
+
 use crate::kernel::ids::{GroupId, KeyId, NodeId, OpId, SessionId};
 use crate::kernel::time::SimTime;
 use crate::network;

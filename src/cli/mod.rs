@@ -1,0 +1,164 @@
+//! The command line: arguments, exit status, and the only code that prints.
+//!
+//! Data goes to standard output, everything else to standard error. Exit status: 0 all that was expected came out, 1
+//! something did not, 2 bad usage or a bad scenario, 3 something could not be judged, 4 results could not be written.
+
+mod campaign;
+mod list;
+mod out;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::scenario;
+use out::{print_data, say};
+
+/// All that was expected came out.
+const HELD: u8 = 0;
+/// Bad usage, a bad scenario, or input that cannot be read.
+const BAD_INPUT: u8 = 2;
+/// Results could not be written.
+const NO_OUTPUT: u8 = 4;
+
+/// A deterministic discrete-event simulator of a Dynamo-style key-value cluster.
+#[derive(Debug, Parser)]
+#[command(name = "dynamo-sim", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario: one run, or all points of its sweep over all seeds
+    Run(RunArguments),
+    /// Check scenario files without running them
+    Validate {
+        /// Scenario files; `-` is standard input
+        #[arg(required = true)]
+        files: Vec<String>,
+        /// Override one field; may be given several times
+        #[arg(long, value_name = "PATH=VALUE", value_parser = assignment)]
+        set: Vec<(String, String)>,
+    },
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// List scenarios with one line about each
+    List {
+        /// Where they lie
+        #[arg(default_value = "scenarios")]
+        directory: String,
+        /// List the rare states that runs count instead
+        #[arg(long)]
+        marks: bool,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// As summary.json
+    Json,
+    /// As runs.csv
+    Csv,
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArguments {
+    /// Scenario file; `-` is standard input
+    file: String,
+    /// One seed, instead of those the scenario names
+    #[arg(long, value_name = "N", value_parser = scenario::numbers::parse_seed, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Several seeds: a count, or `first..last`
+    #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
+    seeds: Option<scenario::numbers::Seeds>,
+    /// Runs at a time; results do not depend on it
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Where results go, instead of results/NAME/…
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<std::path::PathBuf>,
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Override one field; may be given several times
+    #[arg(long, value_name = "PATH=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+    /// Overwrite other results
+    #[arg(long)]
+    force: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// `path=value` of `--set`.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((path, value)) if !path.is_empty() => Ok((path.to_string(), value.to_string())),
+        _ => Err("needs the form path=value, like cluster.replication.r=3".into()),
+    }
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    ExitCode::from(dispatch(Arguments::parse().command))
+}
+
+fn dispatch(command: Command) -> u8 {
+    match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Validate { files, set } => {
+            let results = files.iter().map(|file| run::validate(file, &set));
+            results.max().unwrap_or(HELD)
+        }
+        Command::Schema => print_data(crate::report::run_dir::pretty(&scenario::schema()).as_bytes()),
+        Command::List { marks: true, .. } => {
+            say("this build counts no rare states yet");
+            HELD
+        }
+        Command::List { directory, marks: false } => list::list(&directory),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "dynamo-sim", &mut text);
+            print_data(&text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_run_is_asked_for_in_one_line() {
+        let arguments = ["dynamo-sim", "run", "a.json", "--seeds", "3..5", "-j", "2", "--set", "cluster.nodes=7", "--force"];
+        let Command::Run(run) = Arguments::parse_from(arguments).command else { panic!("it is a run") };
+        assert_eq!(run.seeds.map(|seeds| seeds.bounds(1)), Some((3, 5)));
+        assert_eq!(run.set, [("cluster.nodes".to_string(), "7".to_string())]);
+        assert!(run.force && !run.quiet);
+    }
+
+    #[test]
+    fn seed_and_seeds_exclude_each_other() {
+        assert!(Arguments::try_parse_from(["dynamo-sim", "run", "a.json", "--seed", "1", "--seeds", "1..3"]).is_err());
+        assert!(Arguments::try_parse_from(["dynamo-sim", "run", "a.json", "--seeds", "5..3"]).is_err());
+        assert!(Arguments::try_parse_from(["dynamo-sim", "run", "a.json", "-j", "0"]).is_err());
+        assert!(Arguments::try_parse_from(["dynamo-sim", "run", "a.json", "--set", "=1"]).is_err());
+    }
+}

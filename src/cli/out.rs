@@ -1,0 +1,37 @@
+//! Printing: styles only where a terminal shows them, and no complaint when a reader has had enough.
+
+use std::io::{IsTerminal, Write};
+
+use super::{HELD, NO_OUTPUT};
+
+/// Prints data as it is.
+pub(super) fn print_data(bytes: &[u8]) -> u8 {
+    written(std::io::stdout().lock().write_all(bytes))
+}
+
+/// Prints a text with styles, which are taken out unless a terminal shows them.
+pub(super) fn print_styled(text: &str) -> u8 {
+    written(anstream::stdout().lock().write_all(text.as_bytes()))
+}
+
+fn written(result: std::io::Result<()>) -> u8 {
+    match result {
+        Ok(()) => HELD,
+        // Whoever reads has seen enough: `dynamo-sim … | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => HELD,
+        Err(error) => {
+            say(&format!("standard output: {error}"));
+            NO_OUTPUT
+        }
+    }
+}
+
+/// Says something to the person at the terminal. If nobody hears it, nothing can be done about it.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", text.trim_end());
+}
+
+/// Whether a person reads standard error.
+pub(super) fn is_heard_by_a_person() -> bool {
+    std::io::stderr().is_terminal()
+}

@@ -1,0 +1,140 @@
+//! From the expectations of a scenario to those that `check` judges: names of axes become numbers of settings.
+
+use crate::check::expectation::{
+    Bound, BoundKind, Comparison, Expectation, Narrow, Over, Query, Subject, Versus, Within,
+};
+use crate::check::properties::Property;
+use crate::measure::Metric;
+use crate::scenario::expectations::{self as written, Resolved, counterpart, matches};
+use crate::scenario::names::Selector;
+use crate::scenario::properties::Standing;
+use crate::scenario::spec;
+use crate::scenario::sweep::points_of;
+use crate::scenario::world::World;
+use crate::scenario::{Loaded, Setting};
+
+/// All expectations of a scenario that was read without errors, in their order.
+///
+/// # Errors
+/// Which expectation this build cannot ask, and why.
+pub fn expectations(loaded: &Loaded) -> Result<Vec<Expectation>, String> {
+    let numbered = loaded.base.expect.iter().enumerate();
+    numbered.map(|(number, expectation)| one(loaded, expectation).map_err(|why| format!("expect.{number}: {why}"))).collect()
+}
+
+fn one(loaded: &Loaded, expectation: &spec::Expectation) -> Result<Expectation, String> {
+    let settings: Vec<&Setting> =
+        loaded.settings.iter().filter(|setting| matches(&setting.values, expectation.where_.as_ref())).collect();
+    let axes = &loaded.base.sweep.axes;
+    let axis = expectation.along.as_ref().and_then(|along| axes.iter().find(|axis| axis.name == *along));
+    let points = axis.map_or_else(Vec::new, |axis| {
+        let all = points_of(axis);
+        let value = |setting: &&Setting| {
+            let value = setting.values.iter().find(|value| value.axis == axis.name.0)?;
+            all.iter().position(|point| point.same_as(&value.value)).map(|point| point as u32)
+        };
+        settings.iter().map(|setting| value(setting).expect("each setting is at a point of each axis")).collect()
+    });
+    let subject = match &expectation.property {
+        Some(name) => property(name, expectation, &settings),
+        None => metric(loaded, expectation, &settings)?,
+    };
+    let over = expectation.over.map(|over| match over {
+        spec::Over::Each => Over::Each,
+        spec::Over::Mean => Over::Mean,
+        spec::Over::Median => Over::Median,
+        spec::Over::Some => Over::Some,
+        spec::Over::Share(share) => Over::Share(share.0),
+    });
+    let numbers = settings.iter().map(|setting| setting.number).collect();
+    Ok(Expectation { subject, settings: numbers, points, over, claim: expectation.claim.clone() })
+}
+
+/// `all` asserts what the configuration guarantees; one that is named is asserted wherever it can hold.
+fn property(name: &str, expectation: &spec::Expectation, settings: &[&Setting]) -> Subject {
+    let must_break = expectation.must == Some(spec::Must::Break);
+    let is_all = name == "all";
+    let known = crate::scenario::properties::Property::ALL;
+    let asserted = |setting: &&Setting| {
+        let here = known.iter().filter(|property| match property.standing(&setting.spec) {
+            _ if !is_all && property.name() != name => false,
+            Standing::Guaranteed => true,
+            Standing::NotGuaranteed(_) => !is_all,
+            Standing::CannotHold(_) => must_break,
+        });
+        here.filter_map(|property| Property::from_name(property.name())).collect()
+    };
+    Subject::Property { properties: settings.iter().map(asserted).collect(), is_all, must_break }
+}
+
+fn metric(loaded: &Loaded, expectation: &spec::Expectation, settings: &[&Setting]) -> Result<Subject, String> {
+    let resolved = written::resolve(expectation).map_err(|wrong| format!("{wrong:?}"))?;
+    let Resolved { metric, versus: other, bounds, within } = resolved.ok_or("neither a metric nor a property")?;
+    let narrow = Narrow {
+        window: expectation.window.as_ref().map(ToString::to_string),
+        client: expectation.client.as_ref().map(ToString::to_string),
+        nodes: nodes(loaded, expectation.node.as_ref())?,
+        step: expectation.step.as_ref().map(ToString::to_string),
+    };
+    let query = Query { metric: Metric::parse(&metric.to_string())?, narrow };
+    let versus = match &expectation.versus {
+        None => None,
+        Some(versus) => {
+            let mut narrow = query.narrow.clone();
+            if let Some(window) = &versus.window {
+                narrow.window = Some(window.to_string());
+            }
+            if let Some(client) = &versus.client {
+                narrow.client = Some(client.to_string());
+            }
+            if versus.node.is_some() {
+                narrow.nodes = nodes(loaded, versus.node.as_ref())?;
+            }
+            let metric = match other {
+                Some(other) => Metric::parse(&other.to_string())?,
+                None => query.metric.clone(),
+            };
+            let there = |setting: &&Setting| counterpart(&setting.values, versus, &loaded.settings).map(|other| other.number);
+            Some(Versus {
+                query: Query { metric, narrow },
+                settings: settings.iter().map(there).collect(),
+                comparison: match versus.as_ {
+                    spec::Comparison::Ratio => Comparison::Ratio,
+                    spec::Comparison::Difference => Comparison::Difference,
+                },
+            })
+        }
+    };
+    let bounds = bounds.into_iter().map(|bound| Bound {
+        kind: match bound.kind {
+            written::BoundKind::AtLeast => BoundKind::AtLeast,
+            written::BoundKind::AtMost => BoundKind::AtMost,
+            written::BoundKind::Above => BoundKind::Above,
+            written::BoundKind::Below => BoundKind::Below,
+            written::BoundKind::Equals => BoundKind::Equals,
+            written::BoundKind::CloseTo => BoundKind::CloseTo,
+        },
+        values: bound.values.as_slice().to_vec(),
+    });
+    let within = within.map(|within| match within {
+        written::Within::Absolute(far) => Within::Absolute(far),
+        written::Within::Relative(share) => Within::Relative(share),
+        written::Within::StandardErrors(times) => Within::StandardErrors(times),
+    });
+    Ok(Subject::Metric { query, versus, bounds: bounds.collect(), within })
+}
+
+/// Names of the nodes that a selector selects.
+fn nodes(loaded: &Loaded, selector: Option<&Selector>) -> Result<Option<Vec<String>>, String> {
+    let Some(selector) = selector else { return Ok(None) };
+    let mut names: Vec<String> = Vec::new();
+    // Settings may have other nodes: a name that a run does not know selects nothing there.
+    for setting in &loaded.settings {
+        let world = World::of(&setting.spec);
+        let chosen = world.nodes_of(selector).ok_or("`node` is decided by chance or by the ring")?;
+        let known = chosen.into_iter().map(|node| world.nodes[node].name.clone()).filter(|name| !names.contains(name));
+        let known: Vec<String> = known.collect();
+        names.extend(known);
+    }
+    Ok(Some(names))
+}

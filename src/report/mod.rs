@@ -1,0 +1,13 @@
+//! What runs came to, on disk and on a terminal: JSON, CSV and HDR files, the same bytes for the same seed.
+//!
+//! No time of day, host or path is in any of them. Nothing here prints.
+
+pub mod expect;
+pub mod play;
+pub mod run_dir;
+pub mod summary;
+pub mod tables;
+pub mod terminal;
+
+pub use play::{Campaign, Played, Wanted, play};
+pub use run_dir::{OutputError, RunDir};

@@ -1,0 +1,162 @@
+//! One run from its configuration to its numbers: a function of plain data, without files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::expectation::{Expectation, Narrow, Query, Subject};
+use crate::check::properties::{Finding, Property, judge};
+use crate::check::{Judgement, Runs};
+use crate::cluster;
+use crate::cluster::config::RunConfig;
+use crate::cluster::outcome::RunEnd;
+use crate::kernel::ids::{GroupId, NodeId};
+use crate::measure::{Measured, Metric, Recorder, Scope, Value};
+
+/// What expectations ask of each run.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Wanted {
+    /// Numbers.
+    pub queries: BTreeSet<Query>,
+    /// Properties.
+    pub properties: BTreeSet<Property>,
+}
+
+impl Wanted {
+    /// What these expectations ask.
+    pub fn of(expectations: &[Expectation]) -> Wanted {
+        let mut wanted = Wanted::default();
+        for expectation in expectations {
+            match &expectation.subject {
+                Subject::Metric { query, versus, .. } => {
+                    wanted.queries.insert(query.clone());
+                    wanted.queries.extend(versus.as_ref().map(|versus| versus.query.clone()));
+                }
+                Subject::Property { properties, .. } => wanted.properties.extend(properties.iter().flatten()),
+            }
+        }
+        wanted
+    }
+}
+
+/// A run that is over and measured.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// Number of its setting.
+    pub setting: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// How it ended.
+    pub end: RunEnd,
+    /// The columns of files, in the order of the vocabulary.
+    pub columns: Vec<(Metric, Value)>,
+    /// What expectations asked.
+    pub answers: BTreeMap<Query, Value>,
+    /// What became of properties.
+    pub findings: BTreeMap<Property, Finding>,
+    /// All numbers, if they were to be kept: a sweep keeps the columns only.
+    pub measured: Option<Measured>,
+}
+
+impl Played {
+    /// Steps whose own expectations were broken.
+    pub fn has_broken_step(&self) -> bool {
+        self.end.steps.iter().any(|step| step.broken.as_ref().is_some_and(|broken| !broken.is_empty()))
+    }
+}
+
+/// Plays a run and measures it.
+pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) -> Played {
+    let mut recorder = Recorder::new(config);
+    let end = cluster::run(config, &mut [&mut recorder]);
+    let measured = recorder.finish(config, &end);
+    let answer = |query: &Query| match scope(config, &query.narrow) {
+        Some(scope) => measured.value(&query.metric, &scope),
+        None => Value::NothingToMeasure,
+    };
+    Played {
+        setting,
+        seed: config.seed,
+        columns: measured.values(&Scope::default()),
+        answers: wanted.queries.iter().map(|query| (query.clone(), answer(query))).collect(),
+        findings: wanted.properties.iter().map(|property| (*property, judge(*property, config, &end))).collect(),
+        measured: keeps_all.then_some(measured),
+        end,
+    }
+}
+
+/// What names mean in a run; `None` if it has no such thing, as a setting of a sweep may.
+pub fn scope(config: &RunConfig, narrow: &Narrow) -> Option<Scope> {
+    let window = match narrow.window.as_deref() {
+        None => 0,
+        Some(name) => config.windows.iter().position(|window| window.name == name)?,
+    };
+    let client = match narrow.client.as_deref() {
+        None => None,
+        Some(name) => Some(GroupId(group_names(config).position(|group| group == name)? as u16)),
+    };
+    let node = |name: &String| config.node_names.iter().position(|node| node == name).map(|node| NodeId(node as u32));
+    let nodes = match &narrow.nodes {
+        None => None,
+        Some(names) => Some(names.iter().filter_map(node).collect()),
+    };
+    let step = match narrow.step.as_deref() {
+        None => None,
+        Some(name) => Some(config.steps.iter().position(|step| step.name.as_deref() == Some(name))? as u32),
+    };
+    Some(Scope { window: window as u32, client, nodes, step })
+}
+
+/// Names of all client groups, scripted clients after the others.
+pub fn group_names(config: &RunConfig) -> impl Iterator<Item = &str> {
+    config.groups.iter().map(|group| group.name.as_str()).chain(config.scripted.iter().map(String::as_str))
+}
+
+/// How a step is called in results: by its name, else by what it is and its number.
+pub fn step_name(config: &RunConfig, step: u32) -> String {
+    let named = config.steps.get(step as usize).and_then(|step| step.name.clone());
+    named.unwrap_or_else(|| format!("step-{step}"))
+}
+
+/// The runs of one campaign, setting by setting and seed by seed.
+#[derive(Clone, Debug, Default)]
+pub struct Campaign {
+    /// In the order of settings, then of seeds.
+    pub runs: Vec<Played>,
+}
+
+impl Campaign {
+    /// The runs of a setting.
+    pub fn of(&self, setting: u32) -> impl Iterator<Item = &Played> {
+        self.runs.iter().filter(move |run| run.setting == setting)
+    }
+
+    /// How a run stands: 0 nothing was broken in it, 1 something was, 3 something could not be judged.
+    pub fn status(&self, run: &Played, judgements: &[Judgement]) -> &'static str {
+        let place = self.of(run.setting).position(|other| other.seed == run.seed).map(|place| place as u32);
+        let own = judgements.iter().filter(|judgement| judgement.setting == run.setting);
+        let mut status = "held";
+        for judgement in own {
+            match judgement.verdict {
+                crate::check::Verdict::Broken if judgement.broken_by.is_none() || judgement.broken_by == place => return "broken",
+                crate::check::Verdict::NotJudged => status = "inconclusive",
+                _ => {}
+            }
+        }
+        if run.has_broken_step() { "broken" } else { status }
+    }
+}
+
+impl Runs for Campaign {
+    fn seeds(&self, setting: u32) -> u32 {
+        self.of(setting).count() as u32
+    }
+
+    fn value(&self, setting: u32, seed: u32, query: &Query) -> Value {
+        let run = self.of(setting).nth(seed as usize);
+        run.and_then(|run| run.answers.get(query)).copied().unwrap_or(Value::NothingToMeasure)
+    }
+
+    fn finding(&self, setting: u32, seed: u32, property: Property) -> Finding {
+        let run = self.of(setting).nth(seed as usize);
+        run.and_then(|run| run.findings.get(&property)).cloned().unwrap_or(Finding::NotJudged("no run"))
+    }
+}

@@ -17,7 +17,7 @@ use crate::node::config::{GossipMode, Membership, Rounds};
 use crate::node::membership::{ChangeKind, Standing};
 use crate::node::message::Message;
 use crate::node::outputs::{Admin, Note, Outputs, Wake};
-use crate::node::view::View;
+use crate::node::view::{Difference, View};
 
 /// Bytes of the digest of a view: its hash, its length, the hashes of its newest chunks.
 const DIGEST_BYTES: u32 = 96;
@@ -222,15 +222,16 @@ impl Node {
     pub(super) fn on_gossip(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: GossipMessage, out: &mut Outputs) {
         match message {
             GossipMessage::Tell { view, both_ways, together, .. } => {
-                let mine = both_ways.then(|| self.view_to_tell(together));
-                let difference = mine.as_ref().map(|mine| mine.difference(&view)).unwrap_or_default();
-                if let Some(mine) = mine
-                    && difference.mine + difference.theirs > 0
-                {
+                let news = self.disk.view.difference(&view);
+                if both_ways {
+                    let mine = self.view_to_tell(together);
+                    let difference = if mine == self.disk.view { news } else { mine.difference(&view) };
                     let entries = difference.mine + difference.theirs;
-                    out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
+                    if entries > 0 {
+                        out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
+                    }
                 }
-                self.hear(commons, now, &view, out);
+                self.hear(commons, now, &view, news, out);
             }
             GossipMessage::Ask { view, together } => {
                 let mine = self.view_to_tell(together);
@@ -239,7 +240,10 @@ impl Node {
                     out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
                 }
             }
-            GossipMessage::Answer { view, .. } => self.hear(commons, now, &view, out),
+            GossipMessage::Answer { view, .. } => {
+                let news = self.disk.view.difference(&view);
+                self.hear(commons, now, &view, news, out);
+            }
         }
     }
 
@@ -251,11 +255,11 @@ impl Node {
         }
     }
 
-    /// Takes in another's view.
-    pub(super) fn hear(&mut self, commons: &mut Commons, now: SimTime, view: &View, out: &mut Outputs) {
-        let news = self.disk.view.merge(view);
-        if news > 0 {
-            self.remember_heard(commons, news);
+    /// Takes in another's view, which differs so.
+    fn hear(&mut self, commons: &mut Commons, now: SimTime, view: &View, difference: Difference, out: &mut Outputs) {
+        self.disk.view.merge_known(view, difference);
+        if difference.theirs > 0 {
+            self.remember_heard(commons, difference.theirs);
             out.note(|| Note::ViewChanged);
             self.on_view_changed(commons, now, out);
         }
@@ -371,7 +375,7 @@ mod tests {
             for (node, ring) in [(0, &all[..3]), (4, &all[3..])] {
                 let placement = world.placement_of(node);
                 assert_eq!(placement.ring.members(), if healed { &all[..] } else { ring });
-                assert_eq!(placement.pending, []);
+                assert!(placement.pending.is_empty());
             }
             if healed {
                 world.assert_in_place(NodeId(0));

@@ -930,6 +930,46 @@ mod tests {
         world.assert_in_place(NodeId(0));
     }
 
+    /// Each key is written once: a coordinator that does not hold a key cannot count its own writes of it.
+    #[test]
+    fn writes_during_changes_reach_all_owners() {
+        for (seed, kind) in [
+            (1, RingKind::RandomTokens { per_node: 8 }),
+            (2, RingKind::RandomTokensOverPartitions { per_node: 8, partitions: 64 }),
+            (3, Plan::new(7, 2).kind),
+            (4, Plan::new(7, 2).kind),
+        ] {
+            let transfer = crate::node::config::Transfer { confirm: seed != 4, batch: 2_000, throttle: Some(20_000.0) };
+            let mut world = filled(Plan { kind, transfer, seed, service: 100_000, ..Plan::new(7, 2) });
+            let mut luck = crate::kernel::rng::Stream::new(seed, crate::kernel::rng::Purpose::Key, 0);
+            let mut keys: Vec<KeyId> = (0..KEYS).map(KeyId).collect();
+            luck.shuffle(&mut keys);
+            for (number, &key) in (0..).zip(&keys) {
+                match number {
+                    100 => world.admin(1, Admin::Join(NodeId(7))),
+                    900 => world.admin(2, Admin::Replace { old: NodeId(3), new: NodeId(8) }),
+                    950 => world.admin(0, Admin::Leave(NodeId(5))),
+                    _ => {}
+                }
+                world.put(number, key, NodeId([0, 1, 2, 4, 6][luck.below(5) as usize]));
+                world.run_for(Span::from_ms(10));
+            }
+            world.run_for(Span::from_secs(120));
+            assert_eq!(world.replies.len(), KEYS as usize);
+            assert_eq!(world.placement_of(0).ring.members(), [0, 1, 2, 4, 6, 7, 8].map(NodeId));
+            assert_views_agree(&world);
+            world.assert_in_place(NodeId(0));
+            for (op, reply) in std::mem::take(&mut world.replies) {
+                let Message::PutReply { version: Some(version), .. } = reply else { panic!("write {op:?} has failed: {reply:?}") };
+                let key = keys[op.number() as usize];
+                for owner in world.owners(NodeId(0), key) {
+                    let held = world.nodes[owner.index()].versions(key);
+                    assert!(held.iter().any(|v| v.write() == version.write()), "seed {seed}: node {owner} lacks the write of key {key}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_write_that_reaches_only_who_loses_the_range_survives() {
         let mut world = filled(Plan::new(8, 1));

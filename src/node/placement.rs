@@ -105,7 +105,7 @@ pub struct Rings {
     steps: VecDeque<((u128, u32), Arc<Step>)>,
     placements: VecDeque<(u128, Arc<Placement>)>,
     /// The latest step of each change, for measurement.
-    by_change: BTreeMap<u32, Arc<StepSize>>,
+    by_change: BTreeMap<u32, StepSize>,
 }
 
 /// How much a change had to move.
@@ -133,7 +133,7 @@ impl Rings {
 
     /// How much a change had to move, if its movement was ever looked at: its step as it was looked at last.
     pub fn size_of(&self, change: u32) -> Option<StepSize> {
-        self.by_change.get(&change).map(|size| **size)
+        self.by_change.get(&change).copied()
     }
 
     fn resolve(&mut self, layout: &Layout, changes: &ChangeLog, keys: &Directory, view: &View) -> Placement {
@@ -224,7 +224,7 @@ impl Rings {
         };
         step.copies = step.copies_of(keys);
         let size = StepSize { copies: step.copies, nodes_affected: step.nodes_affected() as u32 };
-        self.by_change.insert(number, Arc::new(size));
+        self.by_change.insert(number, size);
         let step = Arc::new(step);
         if self.steps.len() == STEPS_MAX {
             self.steps.pop_front();

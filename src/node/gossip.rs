@@ -231,7 +231,7 @@ impl Node {
                         out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
                     }
                 }
-                self.hear(commons, now, &view, news, out);
+                self.hear_difference(commons, now, &view, news, out);
             }
             GossipMessage::Ask { view, together } => {
                 let mine = self.view_to_tell(together);
@@ -240,10 +240,7 @@ impl Node {
                     out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
                 }
             }
-            GossipMessage::Answer { view, .. } => {
-                let news = self.disk.view.difference(&view);
-                self.hear(commons, now, &view, news, out);
-            }
+            GossipMessage::Answer { view, .. } => self.hear(commons, now, &view, out),
         }
     }
 
@@ -255,8 +252,13 @@ impl Node {
         }
     }
 
-    /// Takes in another's view, which differs so.
-    fn hear(&mut self, commons: &mut Commons, now: SimTime, view: &View, difference: Difference, out: &mut Outputs) {
+    /// Takes in another's view.
+    fn hear(&mut self, commons: &mut Commons, now: SimTime, view: &View, out: &mut Outputs) {
+        let difference = self.disk.view.difference(view);
+        self.hear_difference(commons, now, view, difference, out);
+    }
+
+    fn hear_difference(&mut self, commons: &mut Commons, now: SimTime, view: &View, difference: Difference, out: &mut Outputs) {
         self.disk.view.merge_known(view, difference);
         if difference.theirs > 0 {
             self.remember_heard(commons, difference.theirs);

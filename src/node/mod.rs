@@ -9,7 +9,7 @@
 //! | `handoff` | hinted handoff | §4.6 |
 //! | `anti_entropy` | Merkle trees, compared as a conversation | §4.7 |
 //! | `membership`, `view`, `gossip`, `placement` | changes, who knows of which, the rings that follow | §4.8 |
-//! | `transfer`, `donor`, `gainer`, `leftovers` | moving ranges to new owners | §4.9 |
+//! | `transfer`, `leftovers` | moving ranges to new owners | §4.9 |
 //! | `detector` | who is not answering | §4.8.3 |
 //!
 //! What survives a crash is in [`Disk`], what does not is in [`Memory`].

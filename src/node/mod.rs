@@ -22,6 +22,8 @@ pub mod cache;
 pub mod commons;
 pub mod config;
 pub mod detector;
+mod donor;
+mod gainer;
 mod get;
 pub mod gossip;
 mod handoff;

@@ -386,7 +386,7 @@ impl Node {
     fn say(&mut self, number: u32, message: ExchangeMessage, out: &mut Outputs) {
         let Some(conversation) = self.memory.exchanges.conversations.get_mut(&number) else { return };
         // Even numbers from the one side, odd ones from the other, so that no two messages share a draw.
-        let attempt = conversation.sent.wrapping_mul(2) % keys::TAKEN_ATTEMPTS | u16::from(conversation.begun_here);
+        let attempt = (conversation.sent.wrapping_mul(2) % keys::TAKEN_ATTEMPTS) | u16::from(conversation.begun_here);
         conversation.sent = conversation.sent.wrapping_add(1);
         out.send(Endpoint::node(conversation.peer), conversation.op, attempt, Message::Exchange(Box::new(message)));
     }

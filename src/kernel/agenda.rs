@@ -200,8 +200,8 @@ mod tests {
                         let seq = agenda.set_timer(at, after, name, |_| true);
                         plain.insert((at + after, seq), Due::Timer(name));
                     } else {
-                        let horizon = 1 << luck.below(24);
-                        let when = at + Span(luck.below(horizon));
+                        let reach = luck.below(24);
+                        let when = at + Span(luck.below(1 << reach));
                         let seq = agenda.schedule(when, name);
                         plain.insert((when, seq), Due::Event(name));
                     }

@@ -352,7 +352,7 @@ impl Node {
         self.stats.full_scan_bytes += keys * u64::from(KEY_BYTES + HASH_BYTES);
         let op = self.conversation();
         let number = self.open_conversation(commons, now, op, peer, true, out);
-        self.say(number, ExchangeMessage::Roots(roots), out);
+        self.say_in_exchange(number, ExchangeMessage::Roots(roots), out);
     }
 
     fn open_conversation(&mut self, commons: &Commons, now: SimTime, op: OpId, peer: NodeId, begun_here: bool, out: &mut Outputs) -> u32 {
@@ -383,7 +383,7 @@ impl Node {
     }
 
     /// Says something in a conversation.
-    fn say(&mut self, number: u32, message: ExchangeMessage, out: &mut Outputs) {
+    fn say_in_exchange(&mut self, number: u32, message: ExchangeMessage, out: &mut Outputs) {
         let Some(conversation) = self.memory.exchanges.conversations.get_mut(&number) else { return };
         // Even numbers from the one side, odd ones from the other, so that no two messages share a draw.
         let attempt = (conversation.sent.wrapping_mul(2) % keys::TAKEN_ATTEMPTS) | u16::from(conversation.begun_here);
@@ -393,7 +393,7 @@ impl Node {
 
     /// Says that there is no more to say, and forgets the conversation.
     fn say_done(&mut self, number: u32, out: &mut Outputs) {
-        self.say(number, ExchangeMessage::Done, out);
+        self.say_in_exchange(number, ExchangeMessage::Done, out);
         self.memory.exchanges.conversations.remove(&number);
     }
 

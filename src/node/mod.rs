@@ -26,6 +26,7 @@ mod get;
 pub mod gossip;
 mod handoff;
 mod heartbeat;
+mod leftovers;
 pub mod membership;
 pub mod message;
 pub mod outputs;
@@ -41,6 +42,8 @@ pub mod storage;
 pub(crate) mod testing;
 pub mod transfer;
 pub mod view;
+#[cfg(test)]
+mod world;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

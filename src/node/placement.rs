@@ -56,6 +56,16 @@ impl Step {
         self.gainers.len() + self.losers.iter().filter(|node| self.gainers.binary_search(node).is_err()).count()
     }
 
+    /// How a segment moves, if it does.
+    pub fn move_of(&self, segment: SegmentId) -> Option<&Move> {
+        self.moves.binary_search_by_key(&segment, |m| m.segment).ok().map(|place| &self.moves[place])
+    }
+
+    /// Whether a node gives a segment up.
+    pub fn gives_up(&self, node: NodeId, segment: SegmentId) -> bool {
+        self.move_of(segment).is_some_and(|m| m.losers.contains(&node))
+    }
+
     /// Copies that this change has to move by what is known of the keys now.
     pub fn copies_of(&self, keys: &Directory) -> u64 {
         self.moves.iter().map(|m| (keys.keys_of(m.segment).len() * m.gainers.len()) as u64).sum()

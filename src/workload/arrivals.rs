@@ -321,3 +321,171 @@ fn phase_at(phase: &Phase, at: SimTime) -> (bool, SimTime) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::{OperationKind, TraceRow};
+    use super::super::session::tests::group;
+    use super::*;
+    use crate::kernel::dist::Dist;
+    use crate::kernel::ids::KeyId;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// A hundred sessions, 1000 operations a second.
+    fn open(spacing: Spacing, phases: Vec<Phase>) -> GroupConfig {
+        GroupConfig { sessions: 100, arrival: Arrival::Open { rate: 1e-6, spacing, phases }, ..group() }
+    }
+
+    fn all(config: &GroupConfig) -> Vec<Arriving> {
+        Arrivals::new(config, GroupId(0), 1).collect()
+    }
+
+    fn times(config: &GroupConfig) -> Vec<u64> {
+        all(config).into_iter().map(|arriving| arriving.at.0).collect()
+    }
+
+    #[test]
+    fn poisson_arrivals_have_their_rate_and_even_ones_their_gap() {
+        let poisson = times(&open(Spacing::Poisson, vec![]));
+        assert!((poisson.len() as f64 - 10_000.0).abs() < 450.0, "10 s of 1000 a second: {}", poisson.len());
+        assert!(poisson.is_sorted() && *poisson.last().unwrap() < 10 * SECOND);
+        let even = times(&open(Spacing::Even, vec![]));
+        assert_eq!(even, (0..10_000).map(|n| n * SECOND / 1000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn poisson_gaps_are_exponential() {
+        let times = times(&open(Spacing::Poisson, vec![]));
+        let gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
+        // Ten cells of one chance each.
+        let law = Dist::Exponential { mean: 1e6 };
+        let mut counts = [0u32; 10];
+        gaps.iter().for_each(|&gap| counts[(law.cdf(gap) * 10.0) as usize] += 1);
+        let expected = gaps.len() as f64 / 10.0;
+        let sum: f64 = counts.iter().map(|&n| (f64::from(n) - expected) * (f64::from(n) - expected) / expected).sum();
+        assert!((sum - 9.0) / 18f64.sqrt() < 4.5, "chi-square with 9 degrees of freedom: {sum}");
+    }
+
+    #[test]
+    fn sessions_are_alike_in_an_open_group() {
+        let mut counts = [0u32; 100];
+        let arriving = all(&open(Spacing::Even, vec![]));
+        arriving.iter().for_each(|arriving| counts[arriving.session_index as usize] += 1);
+        let sum: f64 = counts.iter().map(|&n| (f64::from(n) - 100.0) * (f64::from(n) - 100.0) / 100.0).sum();
+        assert!(((sum - 99.0) / 198f64.sqrt()).abs() < 4.5, "chi-square with 99 degrees of freedom: {sum}");
+    }
+
+    #[test]
+    fn a_doubled_rate_brings_the_same_arrivals_in_half_the_time() {
+        let mut twice = open(Spacing::Poisson, vec![]);
+        twice.arrival = Arrival::Open { rate: 2e-6, spacing: Spacing::Poisson, phases: vec![] };
+        let (once, twice) = (all(&open(Spacing::Poisson, vec![])), all(&twice));
+        let same = once.iter().zip(&twice).all(|(a, b)| a.session_index == b.session_index && a.at.0.abs_diff(2 * b.at.0) <= 3);
+        assert!(same && twice.len() > once.len());
+    }
+
+    #[test]
+    fn phases_stretch_time_and_leave_what_was_before_them() {
+        let burst = Phase { from: SimTime(2 * SECOND), lasts: Some(Span(SECOND)), every: None, factor: 3.0 };
+        let (plain, phased) = (times(&open(Spacing::Poisson, vec![])), times(&open(Spacing::Poisson, vec![burst])));
+        let before = plain.iter().filter(|&&at| at < 2 * SECOND).count();
+        assert_eq!(plain[..before], phased[..before]);
+        // What comes in the burst's one second is what would have come in three.
+        let in_burst = phased.iter().filter(|&&at| (2 * SECOND..3 * SECOND).contains(&at)).count();
+        assert_eq!(in_burst, plain.iter().filter(|&&at| (2 * SECOND..5 * SECOND).contains(&at)).count());
+        // And what comes later comes 2 s earlier than it would have.
+        assert!(plain[before + in_burst..].iter().zip(&phased[before + in_burst..]).all(|(a, b)| a.abs_diff(b + 2 * SECOND) <= 3));
+    }
+
+    #[test]
+    fn phases_that_overlap_multiply_and_come_again() {
+        let every_other = Phase { from: SimTime(SECOND), lasts: Some(Span(SECOND)), every: Some(Span(2 * SECOND)), factor: 0.5 };
+        let late = Phase { from: SimTime(7 * SECOND), lasts: None, every: None, factor: 0.0 };
+        let times = times(&open(Spacing::Even, vec![every_other, late]));
+        let by_second: Vec<usize> =
+            (0..10).map(|s| times.iter().filter(|&&at| at / SECOND == s).count()).collect();
+        assert_eq!(by_second, [1000, 500, 1000, 500, 1000, 500, 1000, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_rate_of_0_brings_nothing_even_without_an_end() {
+        let pause = Phase { from: SimTime(5), lasts: Some(Span(1)), every: Some(Span(2)), factor: 7.0 };
+        let mut config = open(Spacing::Even, vec![pause]);
+        config.stop = SimTime::MAX;
+        config.arrival = Arrival::Open { rate: 0.0, spacing: Spacing::Even, phases: vec![pause] };
+        assert!(times(&config).is_empty());
+    }
+
+    #[test]
+    fn start_and_stop_frame_a_group() {
+        let config = GroupConfig { start: SimTime(3 * SECOND), stop: SimTime(4 * SECOND), ..open(Spacing::Even, vec![]) };
+        let times = times(&config);
+        assert_eq!((times.len(), times[0], times[999]), (1000, 3 * SECOND, 3 * SECOND + 999 * SECOND / 1000));
+    }
+
+    #[test]
+    fn sessions_that_are_done_are_passed_over() {
+        let config = GroupConfig { operations: Some(3), ..open(Spacing::Poisson, vec![]) };
+        let mut counts = [0u32; 100];
+        let limited = all(&config);
+        limited.iter().for_each(|arriving| counts[arriving.session_index as usize] += 1);
+        assert_eq!(counts, [3; 100]);
+        let unlimited = all(&open(Spacing::Poisson, vec![]));
+        assert!(limited.iter().zip(&unlimited).all(|(a, b)| a.at == b.at), "the times are not moved by it");
+        assert!(all(&GroupConfig { operations: Some(0), ..config }).is_empty());
+    }
+
+    #[test]
+    fn a_trace_is_dealt_to_the_sessions_in_turn() {
+        let row = |at| TraceRow { at: SimTime(at), operation: OperationKind::Get, key: KeyId(0), size: 0 };
+        let rows = vec![row(1), row(10), row(30), row(20), row(40), row(99)];
+        let config = GroupConfig { sessions: 2, start: SimTime(5), stop: SimTime(50), arrival: Arrival::Trace(rows), ..group() };
+        let dealt = |config: &GroupConfig| all(config).iter().map(|a| (a.at.0, a.session_index, a.trace_row.unwrap())).collect::<Vec<_>>();
+        assert_eq!(dealt(&config), [(10, 0, 1), (20, 1, 3), (30, 0, 2), (40, 1, 4)]);
+        assert_eq!(dealt(&GroupConfig { operations: Some(1), ..config }), [(10, 0, 1), (20, 1, 3)]);
+    }
+
+    #[test]
+    fn closed_sessions_start_within_a_think_time_and_think_between() {
+        let config = GroupConfig {
+            sessions: 1000,
+            start: SimTime(SECOND),
+            operations: Some(2),
+            arrival: Arrival::Closed { think: Dist::Constant(1000) },
+            ..group()
+        };
+        let mut arrivals = Arrivals::new(&config, GroupId(0), 1);
+        let firsts: Vec<u64> = (0..1000).map(|session| arrivals.first_start(session).unwrap().0 - SECOND).collect();
+        let mean = firsts.iter().sum::<u64>() as f64 / 1000.0;
+        assert!(firsts.iter().all(|&at| at <= 1000) && (mean - 500.0).abs() < 4.5 * 289.0 / 31.6, "{mean}");
+        assert_eq!(arrivals.next_start(3, SimTime(2 * SECOND)), Some(SimTime(2 * SECOND + 1000)));
+        assert_eq!(arrivals.next_start(3, SimTime(3 * SECOND)), None, "it has done its two");
+        assert_eq!(arrivals.next_start(4, SimTime(10 * SECOND - 1000)), None, "none begins at the stop");
+        assert_eq!(arrivals.next(), None);
+    }
+
+    #[test]
+    fn think_times_of_a_session_are_its_own() {
+        let config = GroupConfig { arrival: Arrival::Closed { think: Dist::Exponential { mean: 1e6 } }, ..group() };
+        let new = || Arrivals::new(&config, GroupId(0), 1);
+        let (mut alone, mut among) = (new(), new());
+        let expected: Vec<Span> = (0..50).map(|_| alone.think(2)).collect();
+        let thought: Vec<Span> = (0..50)
+            .map(|_| {
+                among.think(1);
+                among.think(2)
+            })
+            .collect();
+        assert_eq!(thought, expected);
+        let sum: f64 = (0..10_000).map(|_| among.think(0).0 as f64).sum();
+        assert!((sum / 1e4 - 1e6).abs() < 4.5 * 1e6 / 100.0, "the mean is 1 ms: {}", sum / 1e4);
+    }
+
+    #[test]
+    fn other_groups_have_other_arrivals() {
+        let config = open(Spacing::Poisson, vec![]);
+        let other: Vec<Arriving> = Arrivals::new(&config, GroupId(1), 1).collect();
+        assert_ne!(all(&config), other);
+    }
+}

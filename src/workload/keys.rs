@@ -70,7 +70,8 @@ impl Keys {
                     hot if hot == count => 1.0,
                     _ => *share,
                 };
-                let hot_last = last_positions([share, 1.0 - share].into_iter()).first().filter(|part| part.0 == 0).map(|part| part.1);
+                let parts = last_positions([share, 1.0 - share].into_iter());
+                let hot_last = parts.first().filter(|part| part.0 == 0).map(|part| part.1);
                 Kind::Hot { hot: *hot, cold: count - hot, hot_last }
             }
             KeyChoice::Sequential { count } => Kind::Sequential { count: *count, next: 0 },
@@ -125,5 +126,109 @@ impl Keys {
         if let Kind::New { created } = &mut self.kind {
             created.push(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::ids::SessionId;
+    use crate::kernel::rng::Keyed;
+
+    const DRAWS: u32 = 100_000;
+
+    fn luck(number: u32) -> Luck {
+        Luck::new(Keyed::new(5), SessionId(2), number)
+    }
+
+    fn key(picked: Picked) -> u32 {
+        match picked {
+            Picked::Key(key) => key.0,
+            Picked::NewKey => panic!("a key that exists was expected"),
+        }
+    }
+
+    /// Chi-square of reads against these probabilities, as standard deviations off its mean.
+    fn off(choice: &KeyChoice, probabilities: &[f64]) -> f64 {
+        let mut keys = Keys::new(choice, KeyId(100));
+        let mut counts = vec![0u32; probabilities.len()];
+        for number in 0..DRAWS {
+            counts[key(keys.pick(luck(number), false)) as usize - 100] += 1;
+        }
+        let terms = counts.iter().zip(probabilities).filter(|(_, p)| **p > 0.0).map(|(&count, p)| {
+            let expected = f64::from(DRAWS) * p;
+            (f64::from(count) - expected) * (f64::from(count) - expected) / expected
+        });
+        let never = counts.iter().zip(probabilities).all(|(&count, &p)| p > 0.0 || count == 0);
+        assert!(never, "a key without a share is never picked: {counts:?}");
+        let freedom = (probabilities.len() - 1) as f64;
+        (terms.sum::<f64>() - freedom) / (2.0 * freedom).sqrt()
+    }
+
+    #[test]
+    fn each_choice_has_its_exact_shares() {
+        let uniform = KeyChoice::Uniform { count: 50 };
+        assert!(off(&uniform, &[0.02; 50]).abs() < 4.5, "uniform: {}", off(&uniform, &[0.02; 50]));
+        let weights: Vec<f64> = (1..=20).map(|i| crate::kernel::math::pow(f64::from(i), -0.99)).collect();
+        let total: f64 = weights.iter().sum();
+        let mut shares: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
+        let zipf = KeyChoice::Zipf { count: 20, exponent: 0.99 };
+        assert!(off(&zipf, &shares).abs() < 4.5, "zipf: {}", off(&zipf, &shares));
+        shares.reverse();
+        let latest = KeyChoice::Latest { count: 20, exponent: 0.99 };
+        assert!(off(&latest, &shares).abs() < 4.5, "latest counts back from the end: {}", off(&latest, &shares));
+        let hot = KeyChoice::Hot { count: 10, hot: 2, share: 0.8 };
+        let shares = [[0.4; 2].as_slice(), &[0.025; 8]].concat();
+        assert!(off(&hot, &shares).abs() < 4.5, "hot: {}", off(&hot, &shares));
+    }
+
+    #[test]
+    fn hot_keys_may_be_none_or_all_or_have_no_traffic() {
+        for (hot, share, shares) in [
+            (0, 0.9, vec![0.25; 4]),
+            (4, 0.1, vec![0.25; 4]),
+            (2, 0.0, vec![0.0, 0.0, 0.5, 0.5]),
+            (2, 1.0, vec![0.5, 0.5, 0.0, 0.0]),
+        ] {
+            let choice = KeyChoice::Hot { count: 4, hot, share };
+            assert!(off(&choice, &shares).abs() < 4.5, "{hot} hot keys with a share of {share}");
+        }
+    }
+
+    #[test]
+    fn latest_reads_follow_the_writes() {
+        let mut keys = Keys::new(&KeyChoice::Latest { count: 100, exponent: 3.0 }, KeyId(0));
+        let written: Vec<u32> = (0..40).map(|number| key(keys.pick(luck(number), true))).collect();
+        assert_eq!(written, (0..40).collect::<Vec<_>>(), "writes go on from the first after the last");
+        let reads: Vec<u32> = (40..1040).map(|number| key(keys.pick(luck(number), false))).collect();
+        let newest = reads.iter().filter(|&&key| key == 39).count();
+        assert!(newest > 750 && newest < 900, "1 / zeta(3) = 83 % of reads are for the key written last: {newest}");
+        assert!(reads.iter().filter(|&&key| key == 38).count() > 60, "the one before it comes next");
+    }
+
+    #[test]
+    fn sequences_are_shared_and_start_again() {
+        let mut keys = Keys::new(&KeyChoice::Sequential { count: 3 }, KeyId(7));
+        let picked: Vec<u32> = (0..5).map(|number| key(keys.pick(luck(number), number % 2 == 0))).collect();
+        assert_eq!(picked, [7, 8, 9, 7, 8]);
+    }
+
+    #[test]
+    fn new_keys_are_asked_for_and_then_read() {
+        let mut keys = Keys::new(&KeyChoice::New, KeyId(0));
+        assert_eq!(keys.pick(luck(0), false), Picked::NewKey, "nothing is there to be read");
+        assert_eq!(keys.pick(luck(1), true), Picked::NewKey);
+        keys.created(KeyId(31));
+        keys.created(KeyId(57));
+        assert_eq!(keys.pick(luck(2), true), Picked::NewKey);
+        let reads: Vec<u32> = (0..100).map(|number| key(keys.pick(luck(number), false))).collect();
+        assert!(reads.iter().all(|key| [31, 57].contains(key)) && reads.contains(&31) && reads.contains(&57));
+    }
+
+    #[test]
+    fn only_the_listed_keys_are_picked() {
+        let mut keys = Keys::new(&KeyChoice::Only(vec![KeyId(4), KeyId(2)]), KeyId(90));
+        let picked: Vec<u32> = (0..100).map(|number| key(keys.pick(luck(number), true))).collect();
+        assert!(picked.iter().all(|key| [2, 4].contains(key)) && picked.contains(&2) && picked.contains(&4));
     }
 }

@@ -57,3 +57,39 @@ pub fn last_positions(weights: impl Iterator<Item = f64> + Clone) -> Vec<(usize,
     parts.last_mut().expect("the parts cover all positions").1 = u64::MAX;
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::rng::Stream;
+
+    #[test]
+    fn kinds_come_in_proportion_to_their_weights() {
+        let mix = Mix::new(&[(OperationKind::Get, 6.0), (OperationKind::Delete, 0.0), (OperationKind::Put, 2.0)]);
+        let mut stream = Stream::new(7, crate::kernel::rng::Purpose::Mix, 0);
+        let draws = 40_000;
+        let puts = (0..draws).filter(|_| mix.choose(stream.bits()) == OperationKind::Put).count() as f64;
+        let (mean, sd) = (draws as f64 * 0.25, (draws as f64 * 0.25 * 0.75).sqrt());
+        assert!((puts - mean).abs() < 4.5 * sd, "a quarter of {draws} draws are puts: {puts}");
+        assert_eq!((mix.choose(0), mix.choose(u64::MAX)), (OperationKind::Get, OperationKind::Put));
+    }
+
+    #[test]
+    fn the_edge_between_two_kinds_is_exact() {
+        let mix = Mix::new(&[(OperationKind::Get, 1.0), (OperationKind::Put, 1.0)]);
+        assert_eq!(mix.choose((1 << 63) - 1), OperationKind::Get);
+        assert_eq!(mix.choose(1 << 63), OperationKind::Put);
+    }
+
+    #[test]
+    fn a_kind_of_weight_0_is_never_drawn_even_at_the_ends() {
+        let mix = Mix::new(&[(OperationKind::Delete, 0.0), (OperationKind::Put, 1.0), (OperationKind::Get, 0.0)]);
+        assert_eq!((mix.choose(0), mix.choose(u64::MAX)), (OperationKind::Put, OperationKind::Put));
+    }
+
+    #[test]
+    #[should_panic(expected = "some weight is above 0")]
+    fn weights_of_0_alone_are_refused() {
+        Mix::new(&[(OperationKind::Get, 0.0)]);
+    }
+}

@@ -149,7 +149,7 @@ impl Node {
                 .into_iter()
                 .map(|(range, nodes)| Branches { range, hashes: conversation.trees[&range].children_of(level, &nodes), nodes })
                 .collect();
-            self.say(number, ExchangeMessage::Children { step, level, branches }, out);
+            self.say_in_exchange(number, ExchangeMessage::Children { step, level, branches }, out);
         }
     }
 

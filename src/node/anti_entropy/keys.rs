@@ -94,7 +94,7 @@ impl Node {
         if *reads == 0 {
             let message = ExchangeMessage::Leaves { step: *step, leaves: std::mem::take(leaves) };
             conversation.turn = Turn::Receive { notes_lacking: true };
-            self.say(number, message, out);
+            self.say_in_exchange(number, message, out);
         }
     }
 
@@ -144,7 +144,7 @@ impl Node {
                 let conversation = self.memory.exchanges.conversations.get_mut(&number).expect("the caller found it");
                 conversation.turn = Turn::Receive { notes_lacking: false };
                 let wanted = std::mem::take(&mut conversation.wanted);
-                self.say(number, ExchangeMessage::Want(wanted), out);
+                self.say_in_exchange(number, ExchangeMessage::Want(wanted), out);
             }
             Last::Done => self.say_done(number, out),
         }
@@ -170,7 +170,7 @@ impl Node {
         let batch = conversation.next_batch;
         conversation.next_batch += 1;
         conversation.in_the_air.insert(batch);
-        self.say(number, ExchangeMessage::Keys { batch, items }, out);
+        self.say_in_exchange(number, ExchangeMessage::Keys { batch, items }, out);
     }
 
     /// Keys have come. They are stored even if the conversation is forgotten here: their journey need not be in vain.

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# What has to hold before a change goes out: format, lints, documentation, tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo fmt --check
+cargo clippy --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
+cargo test

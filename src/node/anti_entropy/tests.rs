@@ -281,8 +281,8 @@ fn only_ranges_that_both_own_are_compared_and_all_of_them() {
             assert!(world.held(A, key).same(&world.held(B, key)), "{key}");
         }
     }
-    for node in 2..5 {
-        assert_eq!(world.nodes[node].table().len(), before[node]);
+    for (node, before) in world.nodes.iter().zip(before).skip(2) {
+        assert_eq!(node.table().len(), before);
     }
     for a in 0..5 {
         for b in a + 1..5 {

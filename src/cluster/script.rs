@@ -184,12 +184,23 @@ impl Simulation<'_> {
         });
         self.script.changes.insert(change, (number, self.script.moves.len() - 1));
         self.give(via, Input::Admin(command));
+        if self.commons.changes.len() == change {
+            // Nothing to announce: who is to join is a member already, as this node sees it.
+            let (step, _) = self.script.changes.remove(&change).expect("it was put there just now");
+            self.notices.push(format!("{}: {} saw nothing to change", self.script.names[step as usize], self.config.node_names[via.index()]));
+            self.turn_windows(|span| span == WindowSpan::Step(step), false);
+            self.step_over(step);
+        }
     }
 
     /// A node sees that a change is in place. The first to see it ends the step.
     pub(super) fn on_change_in_place(&mut self, _node: NodeId, change: u32) {
         let Some((step, place)) = self.script.changes.remove(&change) else { return };
         self.script.moves[place].to = Some(self.now);
+        if let Some(size) = self.commons.rings.size_of(change) {
+            self.script.moves[place].had_to_move = size.copies;
+            self.script.moves[place].nodes_affected = u64::from(size.nodes_affected);
+        }
         let Action::Admin { command, .. } = self.config.steps[step as usize].action else { unreachable!("a change comes from a command") };
         match command {
             Admin::Join(node) => self.serving[node.index()] = true,

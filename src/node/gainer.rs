@@ -179,7 +179,7 @@ impl Node {
             // Said in an earlier life: once is enough.
             Some(number) => {
                 if self.disk.view.insert(number) {
-                    out.note(|| Note::ViewChanged);
+                    out.tell(Note::ViewChanged);
                 }
             }
             None => self.announce(commons, now, kind, out),

@@ -117,9 +117,9 @@ impl Node {
         let number = commons.changes.announce(now, kind, moves_nothing);
         self.disk.view.insert(number);
         self.remember_heard(commons, 1);
-        out.note(|| Note::ViewChanged);
+        out.tell(Note::ViewChanged);
         if moves_nothing {
-            out.note(|| Note::ChangeInPlace { change: number });
+            out.tell(Note::ChangeInPlace { change: number });
         }
     }
 
@@ -273,7 +273,7 @@ impl Node {
         self.disk.view.merge_known(view, difference);
         if difference.theirs > 0 {
             self.remember_heard(commons, difference.theirs);
-            out.note(|| Note::ViewChanged);
+            out.tell(Note::ViewChanged);
             self.on_view_changed(commons, now, out);
         }
     }

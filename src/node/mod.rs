@@ -47,7 +47,7 @@ pub mod view;
 #[cfg(test)]
 mod world;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId};
@@ -95,6 +95,8 @@ pub struct Disk {
     conversations: u32,
     /// Greatest Lamport stamp given.
     lamport: u64,
+    /// Counters this actor has given keys whose versions it does not store.
+    issued: BTreeMap<KeyId, u32>,
 }
 
 /// What a crash forgets.
@@ -198,6 +200,7 @@ impl Node {
                 lives: 0,
                 conversations: 0,
                 lamport: 0,
+                issued: BTreeMap::new(),
             },
             memory: Memory::new(commons, 0),
             peers: None,

@@ -14,7 +14,7 @@ use crate::node::outputs::{Note, Outputs, Timer};
 use crate::node::quorum;
 use crate::node::requests::{Request, Standing, Target, Work};
 use crate::node::storage::{Job, JobWork};
-use crate::version::{self, Applied, Siblings, Whole, Write, WriteId};
+use crate::version::{self, Applied, Scheme, Siblings, Whole, Write, WriteId};
 
 /// A client's write as it comes in.
 pub(super) struct PutArrival {
@@ -146,7 +146,11 @@ impl Node {
             return;
         }
         self.stats.puts_led += 1;
-        let version = self.new_version(commons, now, &local, *put, write_id(op, attempt));
+        let version = self.new_version(commons, now, key, &local, *put, write_id(op, attempt));
+        if self.scheme != Scheme::LastWriteWins && !targets.iter().any(|t| t.node == self.id && t.owner.is_none()) {
+            // This copy is not stored here for good, so the table will not tell which counters are used up.
+            self.disk.issued.insert(key, version.dot().counter);
+        }
         out.note(|| Note::Coordinated { op, key, version: version.clone() });
 
         let id = self.memory.requests.insert(Request {
@@ -186,7 +190,7 @@ impl Node {
     }
 
     /// Makes the version of a write led here.
-    fn new_version(&mut self, commons: &Commons, now: SimTime, local: &Siblings, put: Put, write: WriteId) -> version::Version {
+    fn new_version(&mut self, commons: &Commons, now: SimTime, key: KeyId, local: &Siblings, put: Put, write: WriteId) -> version::Version {
         let versioning = commons.config.versioning;
         let clock = self.clock_reading(now);
         let stamp = match versioning.stamp {
@@ -209,6 +213,7 @@ impl Node {
                 value: put.value,
                 size: put.size,
                 write,
+                issued: self.disk.issued.get(&key).copied().unwrap_or(0),
             },
         );
         self.stats.clock_truncated += made.evicted().len() as u64;

@@ -13,7 +13,7 @@ use crate::node::config::{Deletes, Flush};
 use crate::node::message::Message;
 use crate::node::outputs::{AppliedBy, Note, Outputs, Wake};
 use crate::node::storage::{Job, JobWork};
-use crate::version::{Applied, Siblings, Value, Version, Whole};
+use crate::version::{self, Applied, Scheme, Siblings, Value, Version, Whole};
 
 /// Which accesses of a disk fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -262,6 +262,11 @@ impl Node {
     pub(super) fn drop_key(&mut self, commons: &Commons, key: KeyId) -> Siblings {
         let old = self.disk.table.hash(key);
         let before = self.disk.table.remove(key);
+        // Counters outlive the versions that show them, or the next write led here would reuse a dot.
+        let counter = version::last_counter(&before, self.actor());
+        if counter > 0 && self.scheme != Scheme::LastWriteWins && commons.config.versioning.new_id_after_wipe {
+            self.disk.issued.insert(key, counter);
+        }
         if old != 0 {
             self.disk.roots.change(commons.keys.segment(key), old, 0);
         }
@@ -351,6 +356,7 @@ impl Node {
         self.disk.unflushed.clear();
         self.disk.buffered.clear();
         self.disk.tombstones.clear();
+        self.disk.issued.clear();
         self.new_actor(commons);
         hints
     }

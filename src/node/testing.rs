@@ -167,7 +167,7 @@ impl World {
     /// A new version by this node that replaces `context`.
     pub fn version(&mut self, by: u32, context: &[Version], value: Value) -> Version {
         self.writes += 1;
-        let write = Write { actor: ActorId::new(NodeId(by), 0), now_ms: 0, stamp: self.writes, value, size: 100, write: WriteId(self.writes) };
+        let write = Write { actor: ActorId::new(NodeId(by), 0), now_ms: 0, stamp: self.writes, value, size: 100, write: WriteId(self.writes), issued: 0 };
         version::coordinate(self.commons.config.versioning.scheme, context, context, write)
     }
 

@@ -223,7 +223,7 @@ impl Node {
         }
         for &change in in_force {
             if before.binary_search(&change).is_err() && !commons.changes.get(change).moves_nothing {
-                out.note(|| Note::ChangeInPlace { change });
+                out.tell(Note::ChangeInPlace { change });
             }
         }
     }

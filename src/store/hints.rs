@@ -200,7 +200,7 @@ mod tests {
     fn write(actor: u32, context: &[Version], number: u64) -> Version {
         let (actor, now_ms, stamp) = (ActorId(actor), 0, number);
         let (value, size, write) = (Value::Blob(number), 100, WriteId(number));
-        coordinate(DOTTED, &[], context, Write { actor, now_ms, stamp, value, size, write })
+        coordinate(DOTTED, &[], context, Write { actor, now_ms, stamp, value, size, write, issued: 0 })
     }
 
     fn at(seconds: u64) -> SimTime {

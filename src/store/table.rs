@@ -304,7 +304,7 @@ mod tests {
     fn write(actor: u32, local: &[Version], context: &[Version], number: u64) -> Version {
         let (actor, now_ms, stamp) = (ActorId(actor), 0, number);
         let (value, size, write) = (Value::Blob(number), 10, WriteId(number));
-        coordinate(DOTTED, local, context, Write { actor, now_ms, stamp, value, size, write })
+        coordinate(DOTTED, local, context, Write { actor, now_ms, stamp, value, size, write, issued: 0 })
     }
 
     #[test]

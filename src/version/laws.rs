@@ -85,7 +85,7 @@ impl World {
             stamp: u64::from(number),
             value: Value::Blob(id.0),
             size: 1,
-            write: id,
+            write: id, issued: 0
         };
         let local = &self.replicas[at];
         let version = coordinate(self.scheme, local, &context, write);

@@ -27,7 +27,7 @@ pub use repair::{missing, read_repair_plan};
 pub use siblings::{Applied, Siblings, Whole, reconcile};
 pub use value::{CounterValue, MergeRule, SetValue, Value, merge_values};
 pub use vector_clock::{Clock, Dot, Entry, Order};
-pub use write::{Write, coordinate, newest_stamp};
+pub use write::{Write, coordinate, last_counter, newest_stamp};
 
 /// The name of one write within a run; no two writes share one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -253,7 +253,7 @@ mod tests {
     fn write(scheme: Scheme, actor: u32, context: &[Version], number: u64) -> Version {
         let (actor, now_ms, stamp) = (ActorId(actor), number as u32, number);
         let (value, size, write) = (Value::Blob(number), 1, WriteId(number));
-        coordinate(scheme, &[], context, Write { actor, now_ms, stamp, value, size, write })
+        coordinate(scheme, &[], context, Write { actor, now_ms, stamp, value, size, write, issued: 0 })
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Replica {
             stamp: value,
             value: Value::Blob(value),
             size: 1,
-            write: WriteId(value),
+            write: WriteId(value), issued: 0
         };
         let version = coordinate(self.scheme, &self.held, context, write);
         self.held.apply(&version, self.scheme, Whole::Write);

@@ -24,6 +24,13 @@ pub struct Write {
     pub size: u32,
     /// The write's name.
     pub write: WriteId,
+    /// The last counter that this actor is known to have given the key, stored here or not.
+    pub issued: u32,
+}
+
+/// The last counter of an actor that these versions know of.
+pub fn last_counter(versions: &[Version], actor: ActorId) -> u32 {
+    versions.iter().map(|version| own_event(version, actor).max(own_counter(version, actor))).max().unwrap_or(0)
 }
 
 /// The greatest stamp among versions stored and seen; a Lamport clock stamps one more.
@@ -38,7 +45,7 @@ pub fn newest_stamp(local: &[Version], context: &[Version]) -> u64 {
 /// so the next counter is then above its clock's milliseconds too: a counter issued twice would make a new
 /// write look like an old one and lose it.
 pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write: Write) -> Version {
-    let Write { actor, now_ms, stamp, value, size, write } = write;
+    let Write { actor, now_ms, stamp, value, size, write, issued } = write;
     let mut evicted = SmallVec::new();
     let mut scattered: Box<[Dot]> = Box::default();
     let mut kept: Box<[Dot]> = Box::default();
@@ -51,7 +58,7 @@ pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write:
             match next {
                 NextCounter::Context => {}
                 NextCounter::LocalMax => {
-                    let mine = local.iter().map(|version| own_counter(version, actor)).max().unwrap_or(0);
+                    let mine = local.iter().map(|version| own_counter(version, actor)).max().unwrap_or(0).max(issued);
                     if mine > new.get(actor) {
                         new.set(Entry { actor, counter: mine, at_ms: now_ms });
                     }
@@ -62,6 +69,9 @@ pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write:
                         kept = kept_beside(local);
                     }
                     new.merge(&stored);
+                    if issued > new.get(actor) {
+                        new.set(Entry { actor, counter: issued, at_ms: now_ms });
+                    }
                 }
             }
             truncated = local.iter().chain(context).any(|version| version.0.truncated);
@@ -77,13 +87,13 @@ pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write:
         Scheme::Dotted => {
             let past = Past::of(context, scheme);
             let mine = local.iter().map(|version| own_event(version, actor)).max().unwrap_or(0);
-            let counter = next_counter(mine.max(past.greatest(actor)));
+            let counter = next_counter(mine.max(past.greatest(actor)).max(issued));
             dot = Dot { actor, counter };
             (clock, scattered) = past.into_parts();
         }
         Scheme::LastWriteWins => {
             let mine = local.iter().chain(context).map(|version| own_event(version, actor)).max().unwrap_or(0);
-            dot = Dot { actor, counter: next_counter(mine) };
+            dot = Dot { actor, counter: next_counter(mine.max(issued)) };
             clock = Clock::new();
         }
     }
@@ -140,7 +150,7 @@ mod tests {
             stamp: u64::from(number),
             value: Value::Blob(u64::from(number)),
             size: 1,
-            write: WriteId(u64::from(number)),
+            write: WriteId(u64::from(number)), issued: 0
         };
         let first = coordinate(scheme, &[], &[], write(1));
         let context = std::slice::from_ref(&first);

@@ -442,7 +442,8 @@ mod tests {
     fn seeds_are_compared_in_pairs() {
         let mut expectation = expect("get.latency.mean", BoundKind::AtLeast, vec![Some(1.5)], 1);
         let Subject::Metric { versus, .. } = &mut expectation.subject else { unreachable!() };
-        *versus = Some(Versus { query: query("get.latency.mean"), settings: vec![Some(1)], comparison: Comparison::Ratio });
+        let other = Versus { query: query("get.latency.mean"), settings: vec![Some(1)], comparison: Comparison::Ratio };
+        *versus = Some(Box::new(other));
         let judged = judge(expectation.clone(), vec![numbers(&[3.0, 30.0]), numbers(&[2.0, 10.0])]);
         assert_eq!(judged, [(Verdict::Held, Some(1.5))]);
         // Nothing is compared with itself.

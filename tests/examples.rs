@@ -27,7 +27,7 @@ fn loaded(file: &PathBuf) -> Loaded {
 
 fn title(file: &PathBuf, setting: &Setting) -> String {
     let stem = file.file_stem().expect("a file has a name").to_string_lossy();
-    let values: Vec<String> = setting.values.iter().map(|value| format!("{}={}", value.name, value.value.label())).collect();
+    let values: Vec<String> = setting.values.iter().map(|value| format!("{}={}", value.axis, value.value.label())).collect();
     format!("{stem}[{}]", values.join(", "))
 }
 
@@ -58,7 +58,7 @@ fn broken(file: &PathBuf) -> Vec<String> {
             let step = &built.config.steps[result.step as usize];
             let name = step.name.clone().unwrap_or_else(|| result.step.to_string());
             // No judge watches, so nobody can say whether a read was stale.
-            let reasons = result.broken.iter().flatten().filter(|reason| !reason.starts_with("stale:"));
+            let reasons = result.broken.iter().flatten();
             broken.extend(reasons.map(|reason| format!("{title} step {name}: {reason}")));
         }
         let expecting = built.config.steps.iter().filter(|step| step.expect.is_some()).count();

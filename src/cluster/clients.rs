@@ -108,6 +108,8 @@ struct ClientOp {
     step: Option<u32>,
     via: Option<NodeId>,
     led_by: Option<NodeId>,
+    /// Whether the read missed an acknowledged write; only scripts want to know here.
+    stale: Option<bool>,
 }
 
 /// All clients.
@@ -341,6 +343,7 @@ impl Simulation<'_> {
             step: None,
             via: None,
             led_by: None,
+            stale: None,
         };
         if matches!(stage, Stage::Put | Stage::PutThenRead) {
             let seen = self.clients.seen.get(&(session, key));
@@ -506,6 +509,12 @@ impl Simulation<'_> {
             op.fastest = fastest;
         }
         if outcome == Outcome::Ok {
+            if let Some(judge) = &mut self.judge {
+                match &written {
+                    Some(version) => judge.acked(self.now, op.key, version),
+                    None => op.stale = Some(judge.read(op.key, op.first_sent_at, &read).is_stale()),
+                }
+            }
             self.remember(place, &read, written.as_ref());
         }
         self.tell_finished(place, outcome, &read, written.as_ref());
@@ -600,8 +609,7 @@ impl Simulation<'_> {
     }
 
     fn tell_finished(&mut self, place: u32, outcome: Outcome, read: &Siblings, written: Option<&Version>) {
-        let judged = self.clients.ops[place as usize].as_ref().is_some_and(|op| op.step.is_some());
-        if !self.interest.operations && !judged {
+        if !self.interest.operations {
             return;
         }
         let op = self.clients.ops[place as usize].as_ref().expect("it is under way");
@@ -625,11 +633,9 @@ impl Simulation<'_> {
         };
         let whole_ends = op.stage == Stage::PutOfUpdate || (op.stage == Stage::GetOfUpdate && outcome != Outcome::Ok);
         let whole = Finished { kind: OpKind::Update, part: false, intended_at: op.intended_at, ..finished };
-        if self.interest.operations {
-            self.observe(&Observation::Finished(&finished));
-            if whole_ends {
-                self.observe(&Observation::Finished(&whole));
-            }
+        self.observe(&Observation::Finished(&finished));
+        if whole_ends {
+            self.observe(&Observation::Finished(&whole));
         }
     }
 
@@ -642,8 +648,7 @@ impl Simulation<'_> {
                 None => read,
             };
             let latency = self.now.since(op.intended_at);
-            self.script.fates.remove(&op.op);
-            self.scripted_over(step, outcome, latency, op.led_by, &answer, None);
+            self.scripted_over(step, outcome, latency, op.led_by, &answer, op.stale);
             return;
         }
         let config = &self.config.groups[op.group.index()];
@@ -706,6 +711,7 @@ impl Simulation<'_> {
             step: Some(step),
             via: scripted.via,
             led_by: None,
+            stale: None,
         };
         if let ScriptedKind::Put { context, .. } | ScriptedKind::Delete { context } = &scripted.kind {
             op.context = match context {

@@ -10,9 +10,8 @@ use crate::workload::config::Data;
 
 use super::config::{FirstValue, KeyConfig, Literal, Place, RunConfig};
 
-/// Names and first values.
+/// First values of the keys.
 pub(super) struct KeyBook {
-    names: Vec<String>,
     /// What a key held at the start: known to every client.
     first: Vec<Option<Version>>,
 }
@@ -22,7 +21,7 @@ impl KeyBook {
     pub fn new(config: &RunConfig, commons: &mut Commons, view: &View, nodes: &mut [Node]) -> KeyBook {
         let placement = commons.placement(view);
         let n = u32::from(config.node.n);
-        let mut book = KeyBook { names: Vec::new(), first: Vec::new() };
+        let mut book = KeyBook { first: Vec::new() };
         for key_config in &config.keys {
             let position = match key_config.place {
                 Place::Hash => commons.layout.position(key_config.name.as_bytes()),
@@ -43,7 +42,6 @@ impl KeyBook {
                     nodes[node.index()].preload(commons, key, version);
                 }
             }
-            book.names.push(key_config.name.clone());
             book.first.push(first);
         }
         book
@@ -65,11 +63,6 @@ impl KeyBook {
     /// What the key held at the start.
     pub fn first(&self, key: KeyId) -> Option<&Version> {
         self.first.get(key.index()).and_then(Option::as_ref)
-    }
-
-    /// How results call the key.
-    pub fn name(&self, key: KeyId) -> String {
-        self.names.get(key.index()).cloned().unwrap_or_else(|| format!("new-{:08x}", key.0))
     }
 }
 

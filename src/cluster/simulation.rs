@@ -4,7 +4,8 @@
 use crate::history::{Interest, Observation, Observer};
 use crate::kernel::agenda::{Agenda, Due};
 use crate::kernel::digest::Digest;
-use crate::kernel::ids::{Endpoint, GroupId, NodeId, OpId};
+use crate::history::staleness::Staleness;
+use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId};
 use crate::kernel::time::SimTime;
 use crate::network::{Envelope, Fate, Leg, LossCause, Network};
 use crate::node::commons::Commons;
@@ -57,6 +58,8 @@ pub struct Simulation<'a> {
     pub(super) windows: Windows,
     pub(super) views: Views,
     pub(super) notices: Vec<String>,
+    /// Judges reads, if the script has any.
+    pub(super) judge: Option<Staleness>,
     pub(super) end_at: Option<SimTime>,
     /// Messages to crashed processes and to processes of an earlier life.
     pub(super) lost_at_crashed: u64,
@@ -94,6 +97,15 @@ impl<'a> Simulation<'a> {
             })
             .collect();
         let keys = KeyBook::new(config, &mut commons, &full_view, &mut nodes);
+        let judge = (!config.scripted.is_empty()).then(|| {
+            let mut judge = Staleness::new(config.node.versioning.scheme);
+            for key in 0..config.keys.len() as u32 {
+                if let Some(version) = keys.first(KeyId(key)) {
+                    judge.first_value(KeyId(key), version);
+                }
+            }
+            judge
+        });
         let clients = Clients::new(config, &commons, &mut nodes, &full_view);
         let mut serving = vec![false; real];
         for node in &initial {
@@ -119,6 +131,7 @@ impl<'a> Simulation<'a> {
             windows: Windows::new(config),
             views: Views::new(&nodes[..real], &initial),
             notices: Vec::new(),
+            judge,
             end_at: config.duration.map(|duration| duration + config.settle),
             lost_at_crashed: 0,
             commons,

@@ -108,10 +108,10 @@ impl SlidingPercentile {
                 // All of it is too old.
                 self.slots = VecDeque::from([Counts::EMPTY]);
                 (self.total, self.count) = (Counts::EMPTY, 0);
-                self.slot_began_at = self.slot_began_at + Span(passed * self.slot_length.0);
+                self.slot_began_at += Span(passed * self.slot_length.0);
                 continue;
             }
-            self.slot_began_at = self.slot_began_at + self.slot_length;
+            self.slot_began_at += self.slot_length;
             self.slots.push_back(Counts::EMPTY);
             if self.slots.len() as u64 > self.slots_max {
                 let old = self.slots.pop_front().expect("a slot was added just now");

@@ -15,6 +15,7 @@ mod keys;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId, SegmentId};
 use crate::kernel::rng::{Purpose, tag};
@@ -24,6 +25,7 @@ use crate::node::commons::Commons;
 use crate::node::config::Pairs;
 use crate::node::message::{KEY_BYTES, Message, siblings_bytes};
 use crate::node::outputs::{Outputs, Wake};
+use crate::node::placement::Placement;
 use crate::ring::Ring;
 use crate::store::Tree;
 use crate::store::merkle::LeafEntry;
@@ -221,8 +223,38 @@ pub(super) struct Exchanges {
     rounds: u32,
     /// When the throttle lets the next batch of any conversation go.
     free_at: SimTime,
-    /// Ranges that this node owns, and the view they follow from.
-    owned: Option<(u128, Vec<SegmentId>)>,
+}
+
+/// Which ranges each node owns under the rings that are in use, worked out once for all nodes.
+#[derive(Debug, Default)]
+pub struct OwnedRanges {
+    /// Newest last: the view that a ring follows from, and each node's ranges, ascending.
+    known: VecDeque<(u128, Arc<Vec<Vec<SegmentId>>>)>,
+}
+
+impl OwnedRanges {
+    /// Views for which the ranges are kept.
+    const KNOWN_MAX: usize = 4;
+
+    /// Each node's ranges under this placement.
+    fn of(&mut self, placement: &Placement, nodes: usize) -> Arc<Vec<Vec<SegmentId>>> {
+        if let Some((_, owned)) = self.known.iter().find(|(view, _)| *view == placement.view) {
+            return Arc::clone(owned);
+        }
+        let ring = &placement.ring;
+        let mut owned = vec![Vec::new(); nodes];
+        for &range in ring.range_ends() {
+            for owner in ring.replicas_of(range, ring.replicas()) {
+                owned[owner.index()].push(range);
+            }
+        }
+        let owned = Arc::new(owned);
+        if self.known.len() == Self::KNOWN_MAX {
+            self.known.pop_front();
+        }
+        self.known.push_back((placement.view, Arc::clone(&owned)));
+        owned
+    }
 }
 
 impl Exchanges {
@@ -270,15 +302,20 @@ impl Node {
     /// One round: all ranges shared with one peer are compared with it.
     fn anti_entropy_round(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
         let Some(config) = commons.config.anti_entropy else { return };
+        // Without a key in the run nothing can differ, and no ring is worth its price.
+        if commons.keys.is_empty() {
+            return;
+        }
         let begun = self.memory.exchanges.conversations.values().filter(|c| c.begun_here).count();
         if begun >= BEGUN_MAX {
             return;
         }
         let round = self.memory.exchanges.rounds;
         self.memory.exchanges.rounds += 1;
-        let ring = self.placement(commons).ring.clone();
-        self.refresh_owned(commons);
-        let Some((_, owned)) = &self.memory.exchanges.owned else { return };
+        let placement = self.placement(commons);
+        let ring = &placement.ring;
+        let owned = self.ranges_owned(commons, &placement);
+        let owned = &owned[self.id.index()];
         let able = |node: NodeId| node != self.id && self.trusts(node) && !self.memory.exchanges.begun_with(node);
         let owners = |range: SegmentId| ring.replicas_of(range, ring.replicas()).iter().copied().filter(|&node| able(node));
         let peer = match config.pairs {
@@ -320,32 +357,26 @@ impl Node {
         }
     }
 
-    /// Finds out which ranges this node owns, if its view has changed.
-    fn refresh_owned(&mut self, commons: &mut Commons) {
-        let placement = self.placement(commons);
-        if self.memory.exchanges.owned.as_ref().is_none_or(|(view, _)| *view != placement.view) {
-            let ring = &placement.ring;
-            let owned = ring.range_ends().iter().copied().filter(|&range| ring.holds(self.id, range)).collect();
-            self.memory.exchanges.owned = Some((placement.view, owned));
-        }
+    fn ranges_owned(&self, commons: &mut Commons, placement: &Placement) -> Arc<Vec<Vec<SegmentId>>> {
+        let nodes = commons.layout.config().nodes.len();
+        commons.owned.of(placement, nodes)
     }
 
     fn begin_exchange(&mut self, commons: &mut Commons, now: SimTime, peer: NodeId, out: &mut Outputs) {
         if commons.config.anti_entropy.is_none() || peer == self.id {
             return;
         }
-        let ring = self.placement(commons).ring.clone();
-        self.refresh_owned(commons);
-        let Some((_, owned)) = &self.memory.exchanges.owned else { return };
-        let shared: Vec<SegmentId> = owned.iter().copied().filter(|&range| ring.holds(peer, range)).collect();
+        let placement = self.placement(commons);
+        let ring = &placement.ring;
+        let shared: Vec<SegmentId> = self.ranges_owned(commons, &placement)[self.id.index()].iter().copied().filter(|&range| ring.holds(peer, range)).collect();
         if shared.is_empty() {
             return;
         }
         let mut roots = Vec::with_capacity(shared.len());
         let mut keys = 0;
         for &range in &shared {
-            keys += segments_of(&ring, range).map(|segment| commons.keys.keys_of(segment).len() as u64).sum::<u64>();
-            roots.push(self.range_root(&ring, range));
+            keys += segments_of(ring, range).map(|segment| commons.keys.keys_of(segment).len() as u64).sum::<u64>();
+            roots.push(self.range_root(ring, range));
         }
         self.stats.exchanges += 1;
         // What comparing key by key would take: each key's name and the hash of its versions.
@@ -386,7 +417,7 @@ impl Node {
     fn say_in_exchange(&mut self, number: u32, message: ExchangeMessage, out: &mut Outputs) {
         let Some(conversation) = self.memory.exchanges.conversations.get_mut(&number) else { return };
         // Even numbers from the one side, odd ones from the other, so that no two messages share a draw.
-        let attempt = conversation.sent.wrapping_mul(2) % keys::TAKEN_ATTEMPTS | u16::from(conversation.begun_here);
+        let attempt = (conversation.sent.wrapping_mul(2) % keys::TAKEN_ATTEMPTS) | u16::from(conversation.begun_here);
         conversation.sent = conversation.sent.wrapping_add(1);
         out.send(Endpoint::node(conversation.peer), conversation.op, attempt, Message::Exchange(Box::new(message)));
     }

@@ -212,4 +212,25 @@ mod tests {
         world.crash(0, DiskFate::Kept);
         assert_eq!(value(&world, keys[0]), Some(2));
     }
+
+    #[test]
+    fn a_clock_that_a_crash_took_back_is_not_given_to_another_value() {
+        let mut config = buffered(10, 0, Flush::BeforeAck);
+        (config.n, config.profiles) = (2, vec![crate::node::config::Profile { n: 2, ..config.profiles[0] }]);
+        let mut world = World::new(config, 2, 2);
+        let key = world.add_keys(1)[0];
+        let write = |world: &mut World, value| {
+            let put = Put { value: Value::Blob(value), size: 10, context: Default::default(), client_stamp: 0, preferred: None, forwarded: None };
+            world.ask(0, Message::Put { key, profile: ProfileId(0), put: Box::new(put) });
+        };
+        write(&mut world, 1);
+        world.run_for(Span::from_ms(3));
+        world.crash(0, DiskFate::Kept);
+        assert!(world.held(0, key).is_empty() && world.held(1, key).len() == 1);
+        world.restart(0);
+        write(&mut world, 2);
+        world.run_for(Span::from_ms(50));
+        let values: Vec<&Value> = Vec::from_iter(world.nodes[1].versions(key).iter().map(crate::version::Version::value));
+        assert_eq!(values, [&Value::Blob(1), &Value::Blob(2)], "both are there, as siblings");
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::kernel::ids::{KeyId, NodeId, SegmentId};
 use crate::kernel::rng::Keyed;
 use crate::kernel::sampler::Sampler;
+use crate::node::anti_entropy::OwnedRanges;
 use crate::node::config::{Config, Detector};
 use crate::node::membership::{ChangeLog, Placement, Rings, View};
 use crate::ring::Layout;
@@ -88,6 +89,8 @@ pub struct Commons {
     pub certain: bool,
     /// The rings that follow from views of the membership.
     pub rings: Rings,
+    /// Which ranges each node owns under them.
+    pub owned: OwnedRanges,
 }
 
 impl Commons {
@@ -107,6 +110,7 @@ impl Commons {
             write_time,
             instant_storage,
             rings: Rings::default(),
+            owned: OwnedRanges::default(),
             config,
         }
     }

@@ -68,6 +68,8 @@ pub struct Detector {
     suspects: u32,
     arrivals: BTreeMap<NodeId, Arrivals>,
     hearsay: BTreeMap<NodeId, Hearsay>,
+    /// Whether the next probes are due some time.
+    probing: bool,
 }
 
 impl Detector {
@@ -86,6 +88,16 @@ impl Detector {
     /// Whether somebody is suspect.
     pub fn suspects_any(&self) -> bool {
         self.suspects > 0
+    }
+
+    /// Suspects have to be probed. Returns whether that has to be begun.
+    pub fn begin_probing(&mut self) -> bool {
+        !std::mem::replace(&mut self.probing, true)
+    }
+
+    /// Nobody has to be probed any more.
+    pub fn end_probing(&mut self) {
+        self.probing = false;
     }
 
     /// The suspects, in order.

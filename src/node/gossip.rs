@@ -18,7 +18,7 @@ use crate::node::detector::Rumour;
 use crate::node::membership::{ChangeKind, Standing};
 use crate::node::message::Message;
 use crate::node::outputs::{Admin, Note, Outputs, Wake};
-use crate::node::view::View;
+use crate::node::view::{Difference, View};
 
 /// Bytes of the digest of a view: its hash, its length, the hashes of its newest chunks.
 const DIGEST_BYTES: u32 = 96;
@@ -232,15 +232,16 @@ impl Node {
     pub(super) fn on_gossip(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: GossipMessage, out: &mut Outputs) {
         match message {
             GossipMessage::Tell { view, both_ways, together, .. } => {
-                let mine = both_ways.then(|| self.view_to_tell(together));
-                let difference = mine.as_ref().map(|mine| mine.difference(&view)).unwrap_or_default();
-                if let Some(mine) = mine
-                    && difference.mine + difference.theirs > 0
-                {
+                let news = self.disk.view.difference(&view);
+                if both_ways {
+                    let mine = self.view_to_tell(together);
+                    let difference = if mine == self.disk.view { news } else { mine.difference(&view) };
                     let entries = difference.mine + difference.theirs;
-                    out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
+                    if entries > 0 {
+                        out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
+                    }
                 }
-                self.hear(commons, now, &view, out);
+                self.hear_difference(commons, now, &view, news, out);
             }
             GossipMessage::Ask { view, together } => {
                 let mine = self.view_to_tell(together);
@@ -263,10 +264,15 @@ impl Node {
     }
 
     /// Takes in another's view.
-    pub(super) fn hear(&mut self, commons: &mut Commons, now: SimTime, view: &View, out: &mut Outputs) {
-        let news = self.disk.view.merge(view);
-        if news > 0 {
-            self.remember_heard(commons, news);
+    fn hear(&mut self, commons: &mut Commons, now: SimTime, view: &View, out: &mut Outputs) {
+        let difference = self.disk.view.difference(view);
+        self.hear_difference(commons, now, view, difference, out);
+    }
+
+    fn hear_difference(&mut self, commons: &mut Commons, now: SimTime, view: &View, difference: Difference, out: &mut Outputs) {
+        self.disk.view.merge_known(view, difference);
+        if difference.theirs > 0 {
+            self.remember_heard(commons, difference.theirs);
             out.note(|| Note::ViewChanged);
             self.on_view_changed(commons, now, out);
         }

@@ -12,7 +12,6 @@ use crate::node::detector::{News, Rumour};
 use crate::node::gossip::GossipMessage;
 use crate::node::message::Message;
 use crate::node::outputs::{Note, Outputs, Wake};
-use crate::node::probe_period;
 
 impl Node {
     /// The first heartbeat of this life is due some time.
@@ -74,16 +73,13 @@ impl Node {
         out: &mut Outputs,
     ) {
         for &rumour in rumours {
-            let probing = self.memory.detector.suspects_any();
             let peer = rumour.node;
             match self.memory.detector.hear(now, self.id, rumour) {
                 News::Old | News::Heard | News::Denied => {}
                 News::Suspected => {
                     self.stats.suspicions += 1;
                     out.note(|| Note::Suspected { peer });
-                    if !probing && let Some(period) = probe_period(&commons.config.detector) {
-                        out.wake(period, Wake::Probe);
-                    }
+                    self.begin_probing(commons, out);
                 }
                 News::Trusted => {
                     out.note(|| Note::Trusted { peer });
@@ -178,5 +174,20 @@ mod tests {
         assert_eq!(world.sent, sent + 80);
         let suspected = world.notes.iter().filter(|(_, _, note)| matches!(note, Note::Suspected { .. })).count();
         assert_eq!(suspected, 0);
+    }
+
+    #[test]
+    fn a_suspect_is_probed_once_a_period_however_often_it_was_suspected() {
+        let mut world = World::new(config(2), 2, 2);
+        for _ in 0..5 {
+            let mut out = Outputs::default();
+            let mut silent = |world: &mut World| world.nodes[0].on_silence(&world.commons, world.now, NodeId(1), &mut out);
+            silent(&mut world);
+            world.nodes[0].memory.detector.sign_of_life(world.now, NodeId(1));
+            silent(&mut world);
+            let probes = out.items().iter().filter(|item| matches!(item, crate::node::outputs::Output::Wake { wake: Wake::Probe, .. })).count();
+            assert!(probes <= 1);
+            world.nodes[0].memory.detector.sign_of_life(world.now, NodeId(1));
+        }
     }
 }

@@ -22,6 +22,8 @@ pub mod cache;
 pub mod commons;
 pub mod config;
 pub mod detector;
+mod donor;
+mod gainer;
 mod get;
 pub mod gossip;
 mod handoff;
@@ -376,13 +378,19 @@ impl Node {
         if peer == self.id {
             return;
         }
-        let probing = self.memory.detector.suspects_any();
         if self.memory.detector.silence(&commons.config.detector, now, peer) {
             self.stats.suspicions += 1;
             out.note(|| Note::Suspected { peer });
-            if !probing && let Some(period) = probe_period(&commons.config.detector) {
-                out.wake(period, Wake::Probe);
-            }
+            self.begin_probing(commons, out);
+        }
+    }
+
+    /// Sets the first probes of a suspect, unless probes are due anyway.
+    fn begin_probing(&mut self, commons: &Commons, out: &mut Outputs) {
+        if let Some(period) = probe_period(&commons.config.detector)
+            && self.memory.detector.begin_probing()
+        {
+            out.wake(period, Wake::Probe);
         }
     }
 
@@ -393,8 +401,9 @@ impl Node {
             let op = self.conversation();
             out.send_node(peer, op, Message::Probe { sent_at: now });
         }
-        if !suspects.is_empty() && let Some(period) = probe_period(&commons.config.detector) {
-            out.wake(period, Wake::Probe);
+        self.memory.detector.end_probing();
+        if !suspects.is_empty() {
+            self.begin_probing(commons, out);
         }
     }
 

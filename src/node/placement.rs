@@ -105,7 +105,7 @@ pub struct Rings {
     steps: VecDeque<((u128, u32), Arc<Step>)>,
     placements: VecDeque<(u128, Arc<Placement>)>,
     /// The latest step of each change, for measurement.
-    by_change: BTreeMap<u32, Arc<StepSize>>,
+    by_change: BTreeMap<u32, StepSize>,
 }
 
 /// How much a change had to move.
@@ -133,7 +133,7 @@ impl Rings {
 
     /// How much a change had to move, if its movement was ever looked at: its step as it was looked at last.
     pub fn size_of(&self, change: u32) -> Option<StepSize> {
-        self.by_change.get(&change).map(|size| **size)
+        self.by_change.get(&change).copied()
     }
 
     fn resolve(&mut self, layout: &Layout, changes: &ChangeLog, keys: &Directory, view: &View) -> Placement {
@@ -224,7 +224,7 @@ impl Rings {
         };
         step.copies = step.copies_of(keys);
         let size = StepSize { copies: step.copies, nodes_affected: step.nodes_affected() as u32 };
-        self.by_change.insert(number, Arc::new(size));
+        self.by_change.insert(number, size);
         let step = Arc::new(step);
         if self.steps.len() == STEPS_MAX {
             self.steps.pop_front();
@@ -388,5 +388,103 @@ impl Force {
         }
         let members: Vec<NodeId> = (0..self.members.len() as u32).map(NodeId).filter(|node| self.members[node.index()]).collect();
         Some(layout.initial_ring(&members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::time::SimTime;
+    use crate::node::world::{Plan, World};
+
+    fn announce(world: &mut World, kind: ChangeKind) -> u32 {
+        world.commons.changes.announce(SimTime(1), kind, false)
+    }
+
+    /// Everybody who gains by the pending change of this view says that it is ready.
+    fn complete(world: &mut World, view: &mut View) {
+        let step = world.commons.placement(view).step.clone().expect("a change is pending");
+        for &by in &step.gainers {
+            view.insert(announce(world, ChangeKind::Ready { change: step.change, by, to: step.to }));
+        }
+    }
+
+    #[test]
+    fn a_change_is_in_force_when_all_who_gain_are_ready() {
+        let mut world = World::new(Plan::new(5, 1));
+        world.fill(100);
+        let mut view = world.nodes[0].view().clone();
+        let join = announce(&mut world, ChangeKind::Join(NodeId(5)));
+        view.insert(join);
+        let pending = world.commons.placement(&view);
+        let step = pending.step.clone().expect("the join is pending");
+        assert!(!pending.is_in_force(join) && !pending.ring.is_member(NodeId(5)));
+        assert!(step.moves.iter().all(|m| pending.gaining[&m.segment].iter().eq(m.gainers.iter())));
+        let stranger = announce(&mut world, ChangeKind::Ready { change: join, by: NodeId(5), to: step.to + 1 });
+        view.insert(stranger);
+        assert!(!world.commons.placement(&view).is_in_force(join), "ready for another step does not count");
+        complete(&mut world, &mut view);
+        let done = world.commons.placement(&view);
+        assert!(done.is_in_force(join) && done.ring.is_member(NodeId(5)) && done.gaining.is_empty());
+    }
+
+    #[test]
+    fn a_change_heard_of_late_does_not_undo_one_in_force() {
+        let mut world = World::new(Plan::new(5, 2));
+        world.fill(100);
+        let mut view = world.nodes[0].view().clone();
+        let early = announce(&mut world, ChangeKind::Join(NodeId(5)));
+        let late = announce(&mut world, ChangeKind::Join(NodeId(6)));
+        view.insert(late);
+        complete(&mut world, &mut view);
+        assert!(world.commons.placement(&view).is_in_force(late));
+        view.insert(early);
+        let placement = world.commons.placement(&view);
+        assert!(placement.is_in_force(late));
+        assert_eq!(placement.pending, [early]);
+        complete(&mut world, &mut view);
+        assert_eq!(world.commons.placement(&view).in_force, [early, late]);
+    }
+
+    #[test]
+    fn a_leave_withdraws_a_join_that_is_not_in_place() {
+        let mut world = World::new(Plan::new(5, 1));
+        world.fill(100);
+        let mut view = world.nodes[0].view().clone();
+        let before = world.commons.placement(&view);
+        view.insert(announce(&mut world, ChangeKind::Join(NodeId(5))));
+        view.insert(announce(&mut world, ChangeKind::Leave(NodeId(5))));
+        let after = world.commons.placement(&view);
+        assert!(after.pending.is_empty() && after.step.is_none());
+        assert_eq!(after.ring, before.ring);
+    }
+
+    #[test]
+    fn the_ring_of_tokens_does_not_depend_on_the_way_there() {
+        let mut world = World::new(Plan { kind: RingKind::RandomTokens { per_node: 4 }, ..Plan::new(5, 2) });
+        let mut view = world.nodes[0].view().clone();
+        for kind in [ChangeKind::Join(NodeId(5)), ChangeKind::Leave(NodeId(2)), ChangeKind::Join(NodeId(6))] {
+            view.insert(world.commons.changes.announce(SimTime(1), kind, true));
+        }
+        let at_once = world.commons.placement(&view);
+        let mut step_by_step = Rings::default();
+        let World { commons, .. } = &mut world;
+        for count in 6..=8 {
+            let placement = step_by_step.placement(&commons.layout, &commons.changes, &commons.keys, &View::below(count));
+            assert_eq!(placement.in_force.len() as u32, count - 5);
+        }
+        let last = step_by_step.placement(&commons.layout, &commons.changes, &commons.keys, &view);
+        assert_eq!(last.ring, at_once.ring);
+        assert_eq!(last.ring.members(), [0, 1, 3, 4, 5, 6].map(NodeId));
+    }
+
+    #[test]
+    fn a_view_of_nobody_falls_back_on_the_ring_of_the_installation() {
+        let mut world = World::new(Plan::new(5, 1));
+        let placement = world.commons.placement(&View::empty());
+        assert_eq!(placement.ring.members().len(), 5);
+        let mut alone = View::empty();
+        alone.insert(world.commons.changes.announce(SimTime(1), ChangeKind::Join(NodeId(5)), false));
+        assert_eq!(world.commons.placement(&alone).ring.members(), [NodeId(5)]);
     }
 }

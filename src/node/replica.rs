@@ -308,12 +308,20 @@ impl Node {
     /// Returns how many hints were lost with it.
     pub fn crash(&mut self, commons: &mut Commons, fate: DiskFate) -> u64 {
         // The buffer's objects were in memory, whatever the disk does.
-        self.undo(commons, |disk| std::mem::take(&mut disk.buffered));
+        let mut undone = self.undo(commons, |disk| std::mem::take(&mut disk.buffered));
         let mut hints_lost = 0;
         match fate {
             DiskFate::Kept => {}
-            DiskFate::TailLost => self.undo(commons, |disk| std::mem::take(&mut disk.unflushed)),
-            DiskFate::Lost => hints_lost = self.wipe(commons),
+            DiskFate::TailLost => undone |= self.undo(commons, |disk| std::mem::take(&mut disk.unflushed)),
+            DiskFate::Lost => {
+                hints_lost = self.wipe(commons);
+                undone = false;
+            }
+        }
+        if undone {
+            // Others may hold writes that this node led and no longer knows. Counting on from what it has left, it
+            // would give their clocks to other values, which nobody could tell from them.
+            self.new_actor(commons);
         }
         self.disk.unflushed.clear();
         self.disk.lives += 1;
@@ -321,10 +329,14 @@ impl Node {
         hints_lost
     }
 
-    fn undo(&mut self, commons: &Commons, take: impl FnOnce(&mut super::Disk) -> Tail) {
-        for (key, before) in take(&mut self.disk).before {
+    /// Undoes changes. Returns whether there were any.
+    fn undo(&mut self, commons: &Commons, take: impl FnOnce(&mut super::Disk) -> Tail) -> bool {
+        let tail = take(&mut self.disk);
+        let any = !tail.before.is_empty();
+        for (key, before) in tail.before {
             self.set_key(commons, key, before);
         }
+        any
     }
 
     /// All data is lost. Returns how many hints were.
@@ -371,11 +383,11 @@ fn service_time(commons: &Commons, me: NodeId, job: &Job, cache: &mut super::cac
     let storage = &commons.config.storage;
     match &job.work {
         JobWork::Read { key, .. } => {
-            if let Some(config) = storage.cache {
-                if cache.touch(*key, config.count) {
-                    stats.cache_hits += 1;
-                    return config.hit.0;
-                }
+            if let Some(config) = storage.cache
+                && cache.touch(*key, config.count)
+            {
+                stats.cache_hits += 1;
+                return config.hit.0;
             }
         }
         JobWork::Write { key, .. } => {

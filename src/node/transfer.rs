@@ -9,23 +9,24 @@
 //! sends lost batches again and finds another donor for one that has fallen silent, so nothing here has to
 //! survive a crash: a node that is back reads from its view what is still to be done.
 //!
+//! This file has the messages, what is under way, and the review; the two ends are in `donor` and `gainer`.
 //! What becomes of data that a node no longer owns is in `leftovers`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use smallvec::SmallVec;
 
 use crate::kernel::ids::{KeyId, NodeId, OpId, SegmentId};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::leftovers::{LeftoverMessage, Leftovers};
-use crate::node::membership::{ChangeKind, Step, View};
+use crate::node::donor::Stream;
+use crate::node::gainer::Incoming;
+use crate::node::membership::{Step, View};
 use crate::node::message::{KEY_BYTES, Message, siblings_bytes};
-use crate::node::outputs::{AppliedBy, Note, Outputs, Wake};
+use crate::node::outputs::{Note, Outputs, Wake};
 use crate::node::storage::{Job, JobWork};
-use crate::ring::{Ring, RingKind, trees_rebuilt};
+use crate::ring::{Ring, trees_rebuilt};
 use crate::version::Siblings;
 
 /// The top byte of the tokens of background jobs that are transfers'.
@@ -36,10 +37,6 @@ const REVIEW: Span = Span::from_secs(1);
 const RESEND: Span = Span::from_ms(1_900);
 /// Times that a batch is sent before the stream is given up.
 const SENDS_MAX: u32 = 30;
-/// How long a gainer waits for an offer by a node that loses the segment.
-const BEST_DONOR_WAIT: Span = Span::from_ms(1_500);
-/// A donor that is silent for so long is replaced.
-const DONOR_SILENCE: Span = Span::from_secs(4);
 
 /// What a transfer says. `to` names the changes that are in force once the change is that the transfer is for.
 #[derive(Clone, Debug)]
@@ -109,62 +106,6 @@ impl TransferMessage {
     }
 }
 
-/// A segment that this node gains.
-#[derive(Debug, Default)]
-struct Incoming {
-    arrived: bool,
-    /// Who was confirmed.
-    donor: Option<NodeId>,
-    /// Under which number.
-    request: u32,
-    /// When something of it was last seen.
-    seen_at: SimTime,
-    /// Who has offered it, and whether it gives it up.
-    offers: SmallVec<[(NodeId, bool); 3]>,
-    keys: u32,
-    bytes: u64,
-}
-
-/// A batch that waits for its acknowledgement.
-#[derive(Debug)]
-struct Flight {
-    keys: Vec<(KeyId, Siblings)>,
-    hashes: Vec<u64>,
-    done: Vec<SegmentId>,
-    sent_at: SimTime,
-    sends: u32,
-}
-
-/// Segments on their way from this node to one gainer.
-#[derive(Debug)]
-struct Stream {
-    gainer: NodeId,
-    /// The gainer's number of its wish; 0 if it was not asked.
-    request: u32,
-    to: u128,
-    segments: VecDeque<SegmentId>,
-    /// Keys of the first segment that are still to be sent, once it was begun.
-    keys: Option<VecDeque<KeyId>>,
-    index: u32,
-    reading: bool,
-    flight: Option<Flight>,
-}
-
-impl Stream {
-    fn unfinished(&self) -> impl Iterator<Item = SegmentId> + '_ {
-        let in_flight = self.flight.iter().flat_map(|flight| &flight.done);
-        self.segments.iter().chain(in_flight).copied()
-    }
-}
-
-impl Incoming {
-    fn add_offer(&mut self, from: NodeId, gives_up: bool) {
-        if !self.offers.iter().any(|&(node, _)| node == from) {
-            self.offers.push((from, gives_up));
-        }
-    }
-}
-
 /// What storage is busy with.
 #[derive(Debug)]
 pub(super) enum Busy {
@@ -181,23 +122,23 @@ pub(super) enum Busy {
 pub(super) struct Transfers {
     /// The ring in force when last looked at.
     pub(super) ring: Option<Arc<Ring>>,
-    name: Option<u128>,
-    in_force: Vec<u32>,
-    step: Option<Arc<Step>>,
-    since: SimTime,
-    incoming: BTreeMap<SegmentId, Incoming>,
-    missing: u32,
-    outgoing: BTreeMap<u32, Stream>,
+    pub(super) name: Option<u128>,
+    pub(super) in_force: Vec<u32>,
+    pub(super) step: Option<Arc<Step>>,
+    pub(super) since: SimTime,
+    pub(super) incoming: BTreeMap<SegmentId, Incoming>,
+    pub(super) missing: u32,
+    pub(super) outgoing: BTreeMap<u32, Stream>,
     /// By segment that this node gives up: the hash of each key when a gainer acknowledged it.
     pub(super) handed_over: BTreeMap<SegmentId, BTreeMap<KeyId, u64>>,
     /// The index that is expected next, by donor and stream.
-    expected: BTreeMap<(NodeId, u32), u32>,
-    busy: BTreeMap<u32, Busy>,
-    jobs: u32,
+    pub(super) expected: BTreeMap<(NodeId, u32), u32>,
+    pub(super) busy: BTreeMap<u32, Busy>,
+    pub(super) jobs: u32,
     /// When the throttle lets the next batch go.
-    free_at: SimTime,
+    pub(super) free_at: SimTime,
     /// Whether a review is due some time.
-    armed: bool,
+    pub(super) armed: bool,
     pub(super) leftovers: Leftovers,
 }
 
@@ -328,47 +269,6 @@ impl Node {
         }
     }
 
-    /// What this node can send to whom, for the pending change: segments it holds that somebody gains and is not ready with.
-    fn offers(&self, commons: &Commons) -> BTreeMap<NodeId, Vec<(SegmentId, bool)>> {
-        let mut offers: BTreeMap<NodeId, Vec<(SegmentId, bool)>> = BTreeMap::new();
-        let Some(step) = &self.memory.transfers.step else { return offers };
-        let Some(before) = &step.before else { return offers };
-        if !before.is_member(self.id) {
-            return offers;
-        }
-        let view = &self.disk.view;
-        let is_ready = |gainer: NodeId| commons.changes.ready(step.to, gainer).is_some_and(|number| view.contains(number));
-        let waiting: Vec<NodeId> = step.gainers.iter().copied().filter(|&gainer| gainer != self.id && !is_ready(gainer)).collect();
-        if waiting.is_empty() {
-            return offers;
-        }
-        for m in &step.moves {
-            if before.holds(self.id, m.segment) && !commons.keys.keys_of(m.segment).is_empty() {
-                for &gainer in m.gainers.iter().filter(|gainer| waiting.binary_search(gainer).is_ok()) {
-                    offers.entry(gainer).or_default().push((m.segment, m.losers.contains(&self.id)));
-                }
-            }
-        }
-        offers
-    }
-
-    /// Offers what is not on its way.
-    fn offer(&mut self, commons: &Commons, out: &mut Outputs) {
-        let Some(to) = self.memory.transfers.step.as_ref().map(|step| step.to) else { return };
-        for (gainer, mut segments) in self.offers(commons) {
-            let mut on_the_way: Vec<SegmentId> =
-                self.memory.transfers.outgoing.values().filter(|s| s.gainer == gainer).flat_map(Stream::unfinished).collect();
-            on_the_way.sort_unstable();
-            segments.retain(|(segment, _)| on_the_way.binary_search(segment).is_err());
-            if !segments.is_empty() {
-                self.say(gainer, TransferMessage::Offer { to, segments }, out);
-            }
-            if !on_the_way.is_empty() {
-                self.say(gainer, TransferMessage::OnTheWay { to, segments: on_the_way }, out);
-            }
-        }
-    }
-
     pub(super) fn say(&mut self, to: NodeId, message: TransferMessage, out: &mut Outputs) {
         let op = self.conversation();
         out.send_node(to, op, Message::Transfer(Box::new(message)));
@@ -389,122 +289,6 @@ impl Node {
             TransferMessage::Ack { stream, index } => self.on_batch_ack(commons, now, from, stream, index, out),
             TransferMessage::Leftover(message) => self.on_leftover(commons, now, from, op, message, out),
         }
-    }
-
-    fn on_offer(&mut self, now: SimTime, from: NodeId, to: u128, segments: &[(SegmentId, bool)], out: &mut Outputs) {
-        let transfers = &mut self.memory.transfers;
-        // Who has not heard of the change yet will be offered again.
-        if transfers.step.as_ref().is_none_or(|step| step.to != to) {
-            return;
-        }
-        let mut unheard: BTreeMap<u32, Vec<SegmentId>> = BTreeMap::new();
-        for &(segment, gives_up) in segments {
-            let Some(incoming) = transfers.incoming.get_mut(&segment).filter(|incoming| !incoming.arrived) else { continue };
-            if incoming.donor == Some(from) {
-                // It has not heard that it was confirmed, or it has been down since.
-                unheard.entry(incoming.request).or_default().push(segment);
-            }
-            incoming.add_offer(from, gives_up);
-        }
-        for (request, segments) in unheard {
-            self.say(from, TransferMessage::Confirm { to, request, segments }, out);
-        }
-        self.confirm(now, out);
-    }
-
-    fn on_the_way(&mut self, now: SimTime, from: NodeId, to: u128, segments: &[SegmentId], out: &mut Outputs) {
-        let transfers = &mut self.memory.transfers;
-        let Some(step) = transfers.step.as_ref().filter(|step| step.to == to) else { return };
-        for &segment in segments {
-            let Some(incoming) = transfers.incoming.get_mut(&segment).filter(|incoming| !incoming.arrived) else { continue };
-            match incoming.donor {
-                Some(donor) if donor == from => incoming.seen_at = now,
-                Some(_) => {}
-                // Sent to an earlier life of this node.
-                None => incoming.add_offer(from, step.gives_up(from, segment)),
-            }
-        }
-        self.confirm(now, out);
-    }
-
-    /// Confirms a donor for each segment that has none and whose best offer is good enough.
-    fn confirm(&mut self, now: SimTime, out: &mut Outputs) {
-        let transfers = &mut self.memory.transfers;
-        let Some(step) = &transfers.step else { return };
-        let in_a_hurry = now.since(transfers.since) >= BEST_DONOR_WAIT;
-        let request = self.disk.conversations + 1;
-        let mut chosen: BTreeMap<NodeId, Vec<SegmentId>> = BTreeMap::new();
-        for (&segment, incoming) in transfers.incoming.iter_mut().filter(|(_, incoming)| !incoming.arrived && incoming.donor.is_none()) {
-            let best = incoming.offers.iter().find(|(_, gives_up)| *gives_up);
-            let nobody_gives_up = || step.move_of(segment).is_none_or(|m| m.losers.is_empty());
-            let donor = match best {
-                Some(&(donor, _)) => donor,
-                None if !incoming.offers.is_empty() && (in_a_hurry || nobody_gives_up()) => incoming.offers[0].0,
-                None => continue,
-            };
-            incoming.donor = Some(donor);
-            incoming.request = request;
-            incoming.seen_at = now;
-            chosen.entry(donor).or_default().push(segment);
-        }
-        let to = step.to;
-        for (donor, segments) in chosen {
-            self.say(donor, TransferMessage::Confirm { to, request, segments }, out);
-        }
-    }
-
-    /// Begins to send these segments, unless that wish is being met already.
-    fn begin_stream(&mut self, commons: &mut Commons, now: SimTime, gainer: NodeId, request: u32, mut segments: Vec<SegmentId>, out: &mut Outputs) {
-        let transfers = &mut self.memory.transfers;
-        let Some(step) = &transfers.step else { return };
-        let Some(before) = &step.before else { return };
-        let to = step.to;
-        if transfers.outgoing.values().any(|stream| stream.gainer == gainer && stream.request == request) {
-            return;
-        }
-        segments.retain(|&segment| before.holds(self.id, segment));
-        // A new wish for what is on its way: the gainer has lost the beginning.
-        transfers.outgoing.retain(|_, stream| stream.gainer != gainer || !stream.unfinished().any(|segment| segments.contains(&segment)));
-        if segments.is_empty() {
-            return;
-        }
-        // Dynamo §6.2: where ranges follow tokens, handing one over means to scan all that a node holds;
-        // a partition is handed over as it is.
-        self.stats.scanned_keys += match commons.layout.config().kind {
-            RingKind::RandomTokens { .. } | RingKind::Tokens(_) | RingKind::Modulo => u64::from(self.disk.table.len()),
-            RingKind::RandomTokensOverPartitions { .. } | RingKind::EqualPartitions { .. } | RingKind::Owners(_) => {
-                let keys = segments.iter().flat_map(|&segment| commons.keys.keys_of(segment));
-                keys.filter(|&&key| !self.disk.table.get(key).is_empty()).count() as u64
-            }
-        };
-        let number = self.conversation().number();
-        let stream = Stream { gainer, request, to, segments: segments.into(), keys: None, index: 0, reading: false, flight: None };
-        self.memory.transfers.outgoing.insert(number, stream);
-        self.go_on(commons, now, number, out);
-    }
-
-    /// Reads the next batch of a stream, if the throttle lets it.
-    fn go_on(&mut self, commons: &mut Commons, now: SimTime, number: u32, out: &mut Outputs) {
-        let transfers = &mut self.memory.transfers;
-        let Some(stream) = transfers.outgoing.get_mut(&number) else { return };
-        if stream.reading || stream.flight.is_some() {
-            return;
-        }
-        if now < transfers.free_at {
-            out.wake(transfers.free_at - now, Wake::TransferBatch(number));
-            return;
-        }
-        if let Some(throttle) = commons.config.transfer.throttle {
-            // Streams share the throttle: the place is taken before the batch is read.
-            let bytes = commons.config.transfer.batch as f64;
-            transfers.free_at = now + Span((bytes / throttle * 1e9) as u64);
-        }
-        stream.reading = true;
-        self.busy_storage(commons, now, Busy::Reads(number), out);
-    }
-
-    pub(super) fn on_transfer_batch_time(&mut self, commons: &mut Commons, now: SimTime, stream: u32, out: &mut Outputs) {
-        self.go_on(commons, now, stream, out);
     }
 
     pub(super) fn busy_storage(&mut self, commons: &mut Commons, now: SimTime, busy: Busy, out: &mut Outputs) {
@@ -535,154 +319,6 @@ impl Node {
         }
     }
 
-    /// Stores keys that were sent here.
-    fn take_in(&mut self, commons: &mut Commons, now: SimTime, keys: &[(KeyId, Siblings)], out: &mut Outputs) {
-        for (key, held) in keys {
-            let mut news = false;
-            for version in held.iter() {
-                news |= self.apply_by(commons, now, *key, version, AppliedBy::Transfer, out);
-            }
-            self.stats.moved_keys += 1;
-            self.stats.duplicate_keys += u64::from(!news);
-        }
-        self.stats.moved_bytes += u64::from(keys_bytes(keys));
-    }
-
-    fn send_batch(&mut self, commons: &mut Commons, now: SimTime, number: u32, out: &mut Outputs) {
-        let Some(stream) = self.memory.transfers.outgoing.get_mut(&number) else { return };
-        let (mut keys, mut hashes, mut done) = (Vec::new(), Vec::new(), Vec::new());
-        let mut bytes = 0u64;
-        stream.reading = false;
-        while let Some(&segment) = stream.segments.front() {
-            let left = stream.keys.get_or_insert_with(|| commons.keys.keys_of(segment).iter().copied().collect());
-            while bytes < commons.config.transfer.batch
-                && let Some(key) = left.pop_front()
-            {
-                let held = self.disk.table.get(key);
-                if held.is_empty() {
-                    continue;
-                }
-                let held = Siblings::from(held);
-                bytes += u64::from(KEY_BYTES + siblings_bytes(&held));
-                hashes.push(self.disk.table.hash(key));
-                keys.push((key, held));
-            }
-            if !left.is_empty() {
-                break;
-            }
-            done.push(segment);
-            stream.segments.pop_front();
-            stream.keys = None;
-        }
-        stream.flight = Some(Flight { keys, hashes, done, sent_at: now, sends: 0 });
-        self.send_flight(commons, now, number, out);
-    }
-
-    fn send_flight(&mut self, commons: &Commons, now: SimTime, number: u32, out: &mut Outputs) {
-        let transfers = &mut self.memory.transfers;
-        let Some(stream) = transfers.outgoing.get_mut(&number) else { return };
-        let Some(flight) = &mut stream.flight else { return };
-        flight.sends += 1;
-        flight.sent_at = now;
-        let (to, gainer, index) = (stream.to, stream.gainer, stream.index);
-        let message = TransferMessage::Batch { to, stream: number, index, keys: flight.keys.clone(), done: flight.done.clone() };
-        if let Some(throttle) = commons.config.transfer.throttle {
-            let took = Span((f64::from(message.bytes()) / throttle * 1e9) as u64);
-            transfers.free_at = now + took;
-        }
-        self.say(gainer, message, out);
-    }
-
-    fn on_batch(&mut self, commons: &mut Commons, now: SimTime, batch: Busy, out: &mut Outputs) {
-        let Busy::Stores { from, op, to, stream, index, .. } = batch else { unreachable!("a batch is stored") };
-        let transfers = &mut self.memory.transfers;
-        let known = transfers.name == Some(to) || transfers.step.as_ref().is_some_and(|step| step.to == to);
-        let expected = transfers.expected.get(&(from, stream)).copied().unwrap_or(0);
-        // Not yet heard of the change, or the beginning of the stream was met in an earlier life: it is sent
-        // again, or another stream is asked for.
-        if !known || index > expected {
-            return;
-        }
-        if index < expected {
-            let in_storage = |busy: &Busy| matches!(*busy, Busy::Stores { from: f, stream: s, index: i, .. } if (f, s, i) == (from, stream, index));
-            if !transfers.busy.values().any(in_storage) {
-                out.send_node(from, op, Message::Transfer(Box::new(TransferMessage::Ack { stream, index })));
-            }
-            return;
-        }
-        transfers.expected.insert((from, stream), index + 1);
-        let confirm = commons.config.transfer.confirm;
-        for incoming in transfers.incoming.values_mut().filter(|incoming| !confirm || incoming.donor == Some(from)) {
-            incoming.seen_at = now;
-        }
-        self.busy_storage(commons, now, batch, out);
-    }
-
-    /// A batch is stored here.
-    fn on_arrival(&mut self, commons: &mut Commons, now: SimTime, to: u128, keys: &[(KeyId, Siblings)], done: &[SegmentId], out: &mut Outputs) {
-        let transfers = &mut self.memory.transfers;
-        if transfers.step.as_ref().is_none_or(|step| step.to != to) {
-            return;
-        }
-        for (key, held) in keys {
-            if let Some(incoming) = transfers.incoming.get_mut(&commons.keys.segment(*key)) {
-                incoming.keys += 1;
-                incoming.bytes += u64::from(siblings_bytes(held));
-            }
-        }
-        let mut whole = false;
-        for segment in done {
-            let Some(incoming) = transfers.incoming.get_mut(segment).filter(|incoming| !incoming.arrived) else { continue };
-            incoming.arrived = true;
-            transfers.missing -= 1;
-            whole = transfers.missing == 0;
-            let (keys, bytes) = (incoming.keys, incoming.bytes);
-            out.note(|| Note::RangeArrived { keys, bytes });
-        }
-        if whole {
-            self.declare_ready(commons, now, out);
-        }
-    }
-
-    /// Says that all that this node gains by the pending change is here.
-    fn declare_ready(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
-        let Some(step) = self.memory.transfers.step.clone() else { return };
-        let kind = ChangeKind::Ready { change: step.change, by: self.id, to: step.to };
-        match commons.changes.ready(step.to, self.id) {
-            // Said in an earlier life: once is enough.
-            Some(number) => {
-                if self.disk.view.insert(number) {
-                    out.note(|| Note::ViewChanged);
-                }
-            }
-            None => self.announce(commons, now, kind, out),
-        }
-        self.on_view_changed(commons, now, out);
-    }
-
-    fn on_batch_ack(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, number: u32, index: u32, out: &mut Outputs) {
-        let transfers = &mut self.memory.transfers;
-        let Some(stream) = transfers.outgoing.get_mut(&number).filter(|s| s.gainer == from && s.index == index) else { return };
-        let Some(flight) = stream.flight.take() else { return };
-        stream.index += 1;
-        let step = transfers.step.as_ref().expect("streams end with their step");
-        for ((key, _), hash) in flight.keys.iter().zip(flight.hashes) {
-            let segment = commons.keys.segment(*key);
-            if step.after.as_ref().is_some_and(|ring| !ring.holds(self.id, segment)) {
-                let slot = transfers.handed_over.entry(segment).or_default().entry(*key).or_insert(hash);
-                // Two gainers were given different versions: neither counts.
-                if *slot != hash {
-                    *slot = 0;
-                }
-            }
-        }
-        if stream.segments.is_empty() {
-            transfers.outgoing.remove(&number);
-        } else {
-            self.go_on(commons, now, number, out);
-        }
-    }
-
     /// The periodic review.
     pub(super) fn on_transfer_time(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
         self.memory.transfers.armed = false;
@@ -708,37 +344,12 @@ impl Node {
         self.look_for_donors(commons, now, out);
         self.arm_review(out);
     }
-
-    /// Gives up on donors that have fallen silent, and asks others.
-    fn look_for_donors(&mut self, commons: &Commons, now: SimTime, out: &mut Outputs) {
-        let me = self.id;
-        let config = commons.config.transfer;
-        let batch_time = config.throttle.map_or(0, |throttle| (config.batch as f64 / throttle * 1e9) as u64);
-        let patience = Span(DONOR_SILENCE.0 + 4 * batch_time);
-        let transfers = &mut self.memory.transfers;
-        let Some(step) = &transfers.step else { return };
-        for (&segment, incoming) in &mut transfers.incoming {
-            if incoming.arrived || now.since(incoming.seen_at) < patience {
-                continue;
-            }
-            let silent = incoming.donor.take();
-            incoming.offers.retain(|(node, _)| Some(*node) != silent);
-            if !config.confirm && let Some(before) = &step.before {
-                // Nobody asked, and what was sent unasked was lost: from now on this node asks, its old owners in turn.
-                let owners = before.replicas_of(segment, before.replicas());
-                let after = owners.iter().position(|&node| Some(node) == silent).map_or(0, |place| place + 1);
-                let next = (0..owners.len()).map(|i| owners[(after + i) % owners.len()]).find(|&node| node != me);
-                incoming.offers = next.map(|node| (node, true)).into_iter().collect();
-                incoming.seen_at = now;
-            }
-        }
-        self.confirm(now, out);
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::RingKind;
     use crate::node::outputs::Admin;
     use crate::node::replica::DiskFate;
     use crate::node::world::{N, Plan, World, version};
@@ -831,13 +442,13 @@ mod tests {
 
     #[test]
     fn a_throttle_spreads_a_transfer_over_time() {
-        let plan = Plan { transfer: crate::node::config::Transfer { confirm: true, batch: 2_000, throttle: Some(2_000.0) }, ..Plan::new(8, 1) };
+        let plan = Plan { transfer: crate::node::config::Transfer { confirm: true, batch: 2_000, throttle: Some(1_000.0) }, ..Plan::new(8, 1) };
         let mut world = filled(plan);
         world.admin(0, Admin::Join(NodeId(8)));
         world.run_for(Span::from_secs(4));
         let (early, wanted) = (world.total(|stats| stats.moved_keys), copies(&world, world.commons.changes.initial()));
-        assert!(early > 0 && early < wanted / 2, "{early} of {wanted} have moved");
-        world.run_for(Span::from_secs(60));
+        assert!(early > 0 && early < wanted * 3 / 4, "{early} of {wanted} have moved");
+        world.run_for(Span::from_secs(120));
         world.assert_in_place(NodeId(0));
         assert_eq!(world.total(|stats| stats.duplicate_keys), 0);
     }
@@ -928,6 +539,46 @@ mod tests {
         assert_views_agree(&world);
         assert!(world.placement_of(0).pending.is_empty());
         world.assert_in_place(NodeId(0));
+    }
+
+    /// Each key is written once: a coordinator that does not hold a key cannot count its own writes of it.
+    #[test]
+    fn writes_during_changes_reach_all_owners() {
+        for (seed, kind) in [
+            (1, RingKind::RandomTokens { per_node: 8 }),
+            (2, RingKind::RandomTokensOverPartitions { per_node: 8, partitions: 64 }),
+            (3, Plan::new(7, 2).kind),
+            (4, Plan::new(7, 2).kind),
+        ] {
+            let transfer = crate::node::config::Transfer { confirm: seed != 4, batch: 2_000, throttle: Some(20_000.0) };
+            let mut world = filled(Plan { kind, transfer, seed, service: 100_000, ..Plan::new(7, 2) });
+            let mut luck = crate::kernel::rng::Stream::new(seed, crate::kernel::rng::Purpose::Key, 0);
+            let mut keys: Vec<KeyId> = (0..KEYS).map(KeyId).collect();
+            luck.shuffle(&mut keys);
+            for (number, &key) in (0..).zip(&keys) {
+                match number {
+                    100 => world.admin(1, Admin::Join(NodeId(7))),
+                    900 => world.admin(2, Admin::Replace { old: NodeId(3), new: NodeId(8) }),
+                    950 => world.admin(0, Admin::Leave(NodeId(5))),
+                    _ => {}
+                }
+                world.put(number, key, NodeId([0, 1, 2, 4, 6][luck.below(5) as usize]));
+                world.run_for(Span::from_ms(10));
+            }
+            world.run_for(Span::from_secs(120));
+            assert_eq!(world.replies.len(), KEYS as usize);
+            assert_eq!(world.placement_of(0).ring.members(), [0, 1, 2, 4, 6, 7, 8].map(NodeId));
+            assert_views_agree(&world);
+            world.assert_in_place(NodeId(0));
+            for (op, reply) in std::mem::take(&mut world.replies) {
+                let Message::PutReply { version: Some(version), .. } = reply else { panic!("write {op:?} has failed: {reply:?}") };
+                let key = keys[op.number() as usize];
+                for owner in world.owners(NodeId(0), key) {
+                    let held = world.nodes[owner.index()].versions(key);
+                    assert!(held.iter().any(|v| v.write() == version.write()), "seed {seed}: node {owner} lacks the write of key {key}");
+                }
+            }
+        }
     }
 
     #[test]

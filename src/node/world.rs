@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kernel::dist::Dist;
-use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId};
+use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId, SessionId};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{
-    Background, Config, Conflicts, Coordination, Counting, Deletes, Detector, Flush, GossipMode, Membership, Profile, Quorum,
+    Background, Config, Conflicts, Coordination, Counting, Deletes, Detector, Flush, GossipMode, Membership, Profile, ProfileId, Quorum,
     Rounds, StampClock, Storage, Transfer, Versioning, WriteCoordinator,
 };
 use crate::node::membership::View;
-use crate::node::message::Message;
+use crate::node::message::{Message, Put};
 use crate::node::outputs::{Admin, Input, Note, Output, Outputs, Wake};
 use crate::node::replica::DiskFate;
 use crate::ring::{Assignment, Boundary, Config as RingConfig, HashKind, Layout, NodeSpec, PartitionCount, RingKind, Spread};
-use crate::version::{Clock, Dot, Entry, Parts, Scheme, Value, Version, WriteId};
+use crate::version::{Siblings, Clock, Dot, Entry, Parts, Scheme, Value, Version, WriteId};
 
 /// What a test says of its world.
 pub(super) struct Plan {
@@ -62,6 +62,8 @@ pub(super) struct World {
     pub nodes: Vec<Node>,
     pub now: SimTime,
     pub notes: Vec<(SimTime, NodeId, Note)>,
+    /// What clients were told.
+    pub replies: Vec<(OpId, Message)>,
     pub lost: Loss,
     pub down: BTreeSet<NodeId>,
     /// Fails if a key has fewer holders.
@@ -131,6 +133,7 @@ impl World {
             nodes,
             now: SimTime::ZERO,
             notes: Vec::new(),
+            replies: Vec::new(),
             lost: Box::new(|_, _, _, _| false),
             down: BTreeSet::new(),
             holders_min: 0,
@@ -201,7 +204,10 @@ impl World {
             self.sequence += 1;
             match output {
                 Output::Send { to, op, message, .. } => {
-                    let Some(to) = to.as_node() else { continue };
+                    let Some(to) = to.as_node() else {
+                        self.replies.push((op, message));
+                        continue;
+                    };
                     if !(self.lost)(self.now, node, to, &message) {
                         self.queue.insert((self.now + self.delay, self.sequence), Event::Message { from: node, to, op, message });
                     }
@@ -244,6 +250,15 @@ impl World {
         self.now = end;
     }
 
+    /// A client writes blindly at a node.
+    pub fn put(&mut self, number: u32, key: KeyId, via: NodeId) {
+        let session = SessionId(0);
+        let put = Put { value: Value::Blob(u64::from(number)), size: 100, context: Siblings::new(), client_stamp: 0, preferred: None, forwarded: None };
+        let message = Message::Put { key, profile: ProfileId(0), put: Box::new(put) };
+        let op = OpId::of_session(session, number);
+        self.input(via, Input::Message { from: Endpoint::client(session), op, attempt: 0, message });
+    }
+
     pub fn run_for(&mut self, span: Span) {
         self.run_until(self.now + span);
     }
@@ -261,7 +276,8 @@ impl World {
 
 /// The `counter`-th version of a key, on top of those before.
 pub(super) fn version(key: u32, counter: u32) -> Version {
-    let actor = ActorId::new(NodeId(0), 0);
+    // An actor of its own, so that no write of a test takes one of these dots.
+    let actor = ActorId::new(NodeId(0), 7);
     let entries = (counter > 1).then_some(Entry { actor, counter: counter - 1, at_ms: 0 });
     let parts = Parts {
         clock: Clock::from_entries(entries),

@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
     /// Nodes that everybody knows: those of the file, else the first member.
     fn seeds(&mut self) -> Vec<NodeId> {
         match &self.spec.cluster.membership.seeds {
-            Some(seeds) if !seeds.is_empty() => self.node_ids("cluster.membership.seeds", seeds),
+            Some(seeds) => self.node_ids("cluster.membership.seeds", seeds),
             _ => self.members().into_iter().take(1).collect(),
         }
     }

@@ -97,7 +97,13 @@ impl Case<'_> {
 
     fn judge(&self) -> Option<Judgement> {
         match &self.expectation.subject {
-            Subject::Metric { bounds, within, .. } => {
+            Subject::Metric { query, versus, bounds, within } => {
+                // What would be compared with itself, or with a combination that was skipped, is passed over.
+                if let Some(versus) = versus
+                    && versus.settings[self.place].is_none_or(|other| other == self.setting() && versus.query == *query)
+                {
+                    return None;
+                }
                 // Along an axis a bound may skip this point.
                 let here: Vec<(BoundKind, f64)> = bounds.iter().filter_map(|bound: &Bound| {
                     self.expectation.bound_at(bound, self.place).map(|value| (bound.kind, value))
@@ -436,9 +442,14 @@ mod tests {
     fn seeds_are_compared_in_pairs() {
         let mut expectation = expect("get.latency.mean", BoundKind::AtLeast, vec![Some(1.5)], 1);
         let Subject::Metric { versus, .. } = &mut expectation.subject else { unreachable!() };
-        *versus = Some(Versus { query: query("get.latency.mean"), settings: vec![Some(1)], comparison: Comparison::Ratio });
-        let judged = judge(expectation, vec![numbers(&[3.0, 30.0]), numbers(&[2.0, 10.0])]);
+        let other = Versus { query: query("get.latency.mean"), settings: vec![Some(1)], comparison: Comparison::Ratio };
+        *versus = Some(Box::new(other));
+        let judged = judge(expectation.clone(), vec![numbers(&[3.0, 30.0]), numbers(&[2.0, 10.0])]);
         assert_eq!(judged, [(Verdict::Held, Some(1.5))]);
+        // Nothing is compared with itself.
+        let Subject::Metric { versus: Some(versus), .. } = &mut expectation.subject else { unreachable!() };
+        versus.settings = vec![Some(0)];
+        assert_eq!(judge(expectation, vec![numbers(&[3.0])]), []);
     }
 
     #[test]

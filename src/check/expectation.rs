@@ -121,7 +121,7 @@ pub enum Subject {
         /// Which.
         query: Query,
         /// With what it is compared.
-        versus: Option<Versus>,
+        versus: Option<Box<Versus>>,
         /// Its bounds; all of them must hold.
         bounds: Vec<Bound>,
         /// How near `close_to` must come.

@@ -156,8 +156,11 @@ pub fn judge(property: Property, config: &RunConfig, _end: &RunEnd) -> Finding {
     }
 }
 
+/// A ring, and the command that made it; none made that of the start.
+type RingAfter = (Option<Admin>, Ring);
+
 /// One ring after the other: that of the start, and after each command of an administrator, in the order of the script.
-fn rings(config: &RunConfig) -> Option<(Layout, Vec<(Option<Admin>, Ring)>)> {
+fn rings(config: &RunConfig) -> Option<(Layout, Vec<RingAfter>)> {
     if config.ring.initial_members.is_empty() {
         return None;
     }

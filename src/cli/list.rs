@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::out::{print_data, say};
-use super::{BAD_INPUT, HELD};
+use super::BAD_INPUT;
 use crate::report::run_dir::sorted_entries;
 use crate::scenario;
 use crate::scenario::source::Disk;
@@ -30,8 +30,5 @@ pub(super) fn list(directory: &str) -> u8 {
     }
     let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let text: String = lines.iter().map(|(name, about)| format!("{name:width$}  {about}").trim_end().to_string() + "\n").collect();
-    match print_data(text.as_bytes()) {
-        HELD => HELD,
-        other => other,
-    }
+    print_data(text.as_bytes())
 }

@@ -17,6 +17,9 @@ use crate::report::{Campaign, OutputError, RunDir, Wanted, expect};
 use crate::scenario::source::Disk;
 use crate::scenario::{self, Loaded};
 
+/// More runs than anyone means.
+const MAX_RUNS: u64 = 1_000_000;
+
 /// Reads a scenario, or says what is wrong with it.
 fn load(file: &str, set: &[(String, String)]) -> Option<Loaded> {
     let source = match Disk::open(file) {
@@ -77,6 +80,11 @@ pub(super) fn run(arguments: &RunArguments) -> u8 {
         (None, Some(seeds)) => seeds.bounds(base),
         (None, None) => loaded.base.sweep.seeds.bounds(base),
     };
+    let runs = (seeds.1 - seeds.0).saturating_add(1).saturating_mul(loaded.settings.len() as u64);
+    if runs > MAX_RUNS {
+        say(&format!("{}: {runs} runs are more than {MAX_RUNS}", arguments.file));
+        return BAD_INPUT;
+    }
     let plan = Plan { loaded: &loaded, seeds, wanted: Wanted::of(&expectations) };
     // What cannot run is an error before anything is written or simulated.
     let mut notices = loaded.notices.clone();
@@ -259,4 +267,167 @@ impl Over<'_> {
             "notices": self.notices,
         })
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::report::run_dir::sorted_entries;
+
+    /// A put and a get that are answered, each message in one millisecond.
+    const PAIR: &str = r#"{
+      "version": 1, "about": "One write, one read.",
+      "cluster": { "nodes": ["A", "B", "C"] },
+      "network": { "within_region": "1ms", "client": "1ms" },
+      "script": [
+        { "name": "w", "at": "0ms", "client": "alice", "put": { "key": "K", "value": "v1", "via": "A" } },
+        { "name": "r", "at": "20ms", "client": "bob", "get": { "key": "K", "via": "A" }, "expect": { "values": ["v1"] } }
+      ],
+      "expect": [ EXPECT ]
+    }"#;
+
+    const LOAD: &str = r#"{
+      "version": 1, "duration": "2s", "cluster": { "nodes": 5 },
+      "clients": [ { "name": "users", "count": 4, "arrival": { "open": { "rate": "200/s" } }, "keys": { "uniform": { "count": 20 } } } ],
+      "script": [ { "name": "off", "at": "500ms", "for": "500ms", "crash": { "nodes": "n2" } } ],
+      "expect": [ { "metric": "get.success", "over": "mean", "at_least": 0.5 } ],
+      "sweep": { "seeds": 3, "axes": [ { "name": "r", "path": "cluster.replication.r", "values": [1, 2] } ] }
+    }"#;
+
+    fn arguments(directory: &Path, scenario: &str, out: &str, more: fn(&mut RunArguments)) -> RunArguments {
+        let file = directory.join("pair.json");
+        std::fs::write(&file, scenario).expect("it can be written");
+        let mut arguments = RunArguments {
+            file: file.to_string_lossy().into_owned(),
+            seed: None,
+            seeds: None,
+            jobs: None,
+            out: Some(directory.join(out)),
+            format: Format::Text,
+            set: Vec::new(),
+            force: false,
+            quiet: true,
+        };
+        more(&mut arguments);
+        arguments
+    }
+
+    fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
+        let names = sorted_entries(directory).expect("it is there");
+        names.into_iter().map(|name| (name.clone(), std::fs::read(directory.join(name)).expect("it is a file"))).collect()
+    }
+
+    fn status_of(expect: &str) -> u8 {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        run(&arguments(directory.path(), &PAIR.replace("EXPECT", expect), "out", |_| {}))
+    }
+
+    #[test]
+    fn a_scenario_becomes_numbers_on_disk() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let scenario = PAIR.replace("EXPECT", r#"{ "metric": "stale.reads", "equals": 0 }"#);
+        assert_eq!(run(&arguments(path, &scenario, "a", |_| {})), HELD);
+        let names: Vec<String> = contents(&path.join("a")).into_iter().map(|(name, _)| name).collect();
+        let wanted = ["latency.csv", "latency.hlog", "manifest.json", "staleness.csv", "summary.json", "timeline.csv"];
+        assert_eq!(names, wanted);
+        let summary = std::fs::read_to_string(path.join("a/summary.json")).expect("it is there");
+        let summary: Json = serde_json::from_str(&summary).expect("it is JSON");
+        assert_eq!((&summary["status"], &summary["scenario"]), (&json!("held"), &json!("pair")));
+        let metrics = &summary["metrics"];
+        // To A, to a replica and back, to the client: four messages of a millisecond.
+        assert_eq!((&metrics["get.latency.max_ms"], &metrics["get.count"]), (&json!(4.0), &json!(1)));
+        assert_eq!((&metrics["stale.reads"], &metrics["put.success"]), (&json!(0), &json!(1.0)));
+        assert_eq!(summary["expect"][0], json!({ "text": "stale.reads equals 0", "value": 0, "held": true }));
+        assert_eq!(summary["clients"]["bob"]["get.count"], json!(1));
+        // Once more, byte by byte.
+        assert_eq!(run(&arguments(path, &scenario, "b", |_| {})), HELD);
+        assert_eq!(contents(&path.join("a")), contents(&path.join("b")));
+    }
+
+    #[test]
+    fn the_exit_status_tells_how_it_came_out() {
+        assert_eq!(status_of(r#"{ "metric": "get.count", "equals": 1 }"#), 0);
+        assert_eq!(status_of(r#"{ "metric": "get.count", "above": 1 }"#), 1);
+        assert_eq!(status_of(r#"{ "metric": "get.latency.p999", "at_most": "1s" }"#), 3, "one sample is no percentile");
+        assert_eq!(status_of(r#"{ "metric": "lost.writes", "equals": 0 }"#), 3, "nobody has judged it");
+        assert_eq!(status_of(r#"{ "metric": "no.such.metric", "equals": 0 }"#), 2);
+        assert_eq!(status_of(r#"{ "property": "lists_are_distinct" }, { "property": "ranges_cover_ring" }"#), 0);
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_number_of_jobs() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        assert_eq!(run(&arguments(path, LOAD, "one", |a| a.jobs = Some(1))), HELD);
+        assert_eq!(run(&arguments(path, LOAD, "three", |a| a.jobs = Some(3))), HELD);
+        let one = contents(&path.join("one"));
+        assert_eq!(one, contents(&path.join("three")));
+        let runs = String::from_utf8(one.iter().find(|(name, _)| name == "runs.csv").expect("it is there").1.clone());
+        let runs = runs.expect("it is text");
+        assert!(runs.starts_with("setting,r,seed,digest,status,get.count,"), "{runs}");
+        assert_eq!(runs.lines().count(), 7, "two settings and three seeds");
+        let summary = &one.iter().find(|(name, _)| name == "summary.csv").expect("it is there").1;
+        let summary = String::from_utf8_lossy(summary);
+        assert!(summary.starts_with("setting,r,seeds,broken,get.count,get.count.low,get.count.high,"), "{summary}");
+    }
+
+    #[test]
+    fn output_that_cannot_be_written_is_refused_before_the_run() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let scenario = PAIR.replace("EXPECT", "");
+        std::fs::write(path.join("file"), b"").expect("it can be written");
+        assert_eq!(run(&arguments(path, &scenario, "file", |_| {})), NO_OUTPUT);
+        std::fs::create_dir(path.join("full")).expect("it can be made");
+        std::fs::write(path.join("full/mine.txt"), b"keep").expect("it can be written");
+        assert_eq!(run(&arguments(path, &scenario, "full", |_| {})), NO_OUTPUT);
+        assert_eq!(contents(&path.join("full")).len(), 1, "nothing was written");
+        assert_eq!(run(&arguments(path, &scenario, "full", |a| a.force = true)), HELD);
+    }
+
+    #[test]
+    fn bad_input_is_told_apart() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        assert_eq!(run(&arguments(path, "{", "out", |_| {})), BAD_INPUT);
+        assert_eq!(run(&arguments(path, LOAD, "out", |a| a.file = "missing.json".into())), BAD_INPUT);
+        assert!(!path.join("out").exists(), "nothing is written for a scenario that cannot run");
+        let many = |a: &mut RunArguments| a.set = vec![("sweep.seeds".into(), "\"1..9000000000\"".into())];
+        assert_eq!(run(&arguments(path, LOAD, "out", many)), BAD_INPUT);
+    }
+
+    #[test]
+    fn a_person_reads_what_came_out() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let scenario = PAIR.replace("EXPECT", r#"{ "metric": "get.count", "above": 1 }, { "metric": "lost.writes", "equals": 0 }"#);
+        let arguments = arguments(directory.path(), &scenario, "out", |_| {});
+        let loaded = load(&arguments.file, &[]).expect("it is a scenario");
+        let expectations = expect::expectations(&loaded).expect("they can be asked");
+        let plan = Plan { loaded: &loaded, seeds: (1, 1), wanted: Wanted::of(&expectations) };
+        let campaign = plan.play(None).expect("it runs");
+        let judgements = evaluate(&expectations, &campaign);
+        let (config, _) = plan.config(0, 1).expect("it runs");
+        let title = Title { name: &loaded.name, about: &loaded.about, notices: &[] };
+        let text = terminal::run(&title, &config, &campaign.runs[0], &judgements);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        let lines: Vec<&str> = plain.lines().filter(|line| !line.contains("digest") && !line.contains("events")).collect();
+        assert_eq!(lines.join("\n"), GOLDEN, "{plain}");
+    }
+
+    const GOLDEN: &str = "\
+pair
+One write, one read.
+
+       count  success  p50 ms  p99 ms  p99.9 ms  max ms
+  get      1     100%       –       –         –       4
+  put      1     100%       –       –         –       4
+
+ stale reads 0 (0%)
+ versions a read 1 (max 1)
+ ✓ step r
+ ✗ get.count above 1: it is 1
+ ? lost.writes equals 0: lost.writes is not judged by this build";
 }

@@ -198,8 +198,8 @@ impl Measured {
             Metric::Count(op) => Value::Number(tally.started_and_ok(place(op))[0] as f64),
             Metric::Rate(op) => ratio(tally.started_and_ok(place(op))[0] as f64, seconds),
             Metric::Success(op) => {
-                let [started, ok] = tally.started_and_ok(place(op));
-                ratio(ok as f64, started as f64)
+                let [ended, ok] = tally.ended_and_ok(place(op));
+                ratio(ok as f64, ended as f64)
             }
             Metric::SuccessWorst(op) => option(tally.worst_session(place(op))),
             Metric::Failures(op, reason) => {

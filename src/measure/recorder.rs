@@ -183,10 +183,9 @@ impl Observer for Recorder {
 
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
         match observation {
-            Observation::Started { kind, group, session, windows, part, .. } => {
+            Observation::Started { kind, group, windows, part, .. } => {
                 let kind = kind_index(*kind);
-                let session = session.index();
-                self.each_open(*windows, group.index(), |tally| tally.started(kind, *part, session));
+                self.each_open(*windows, group.index(), |tally| tally.started(kind, *part));
                 if !part {
                     self.timeline.started();
                 }

@@ -304,7 +304,7 @@ pub struct Tally {
     pub parts: [[u64; 2]; KINDS],
     /// Failures among those, by kind and reason.
     pub part_failures: [[u64; FAILURES]; KINDS],
-    /// Begun and answered `ok`, by session and kind; the last column is `ops`.
+    /// Ended and answered `ok`, by session and kind; the last column is `ops`.
     pub sessions: Vec<[[u32; 2]; KINDS + 1]>,
     /// Successful reads that missed an acknowledged write.
     pub stale: u64,
@@ -329,30 +329,28 @@ pub struct Tally {
 impl Tally {
     /// An operation has begun.
     #[inline]
-    pub fn started(&mut self, kind: usize, part: bool, session: usize) {
+    pub fn started(&mut self, kind: usize, part: bool) {
         self.kinds[kind].started += 1;
         self.parts[kind][0] += u64::from(part);
-        if session >= self.sessions.len() {
-            self.sessions.resize(session + 1, [[0; 2]; KINDS + 1]);
-        }
-        let session = &mut self.sessions[session];
-        session[kind][0] += 1;
-        session[KINDS][0] += u32::from(!part);
     }
 
     /// An operation has ended.
     #[inline]
     pub fn ended(&mut self, entry: &Entry) {
+        if entry.session >= self.sessions.len() {
+            self.sessions.resize(entry.session + 1, [[0; 2]; KINDS + 1]);
+        }
+        let session = &mut self.sessions[entry.session];
+        session[entry.kind][0] += 1;
+        session[KINDS][0] += u32::from(!entry.part);
         let operations = &mut self.kinds[entry.kind];
         let failed = failure_index(entry.outcome);
         match failed {
             None => {
                 operations.ok += 1;
                 self.parts[entry.kind][1] += u64::from(entry.part);
-                if let Some(session) = self.sessions.get_mut(entry.session) {
-                    session[entry.kind][1] += 1;
-                    session[KINDS][1] += u32::from(!entry.part);
-                }
+                session[entry.kind][1] += 1;
+                session[KINDS][1] += u32::from(!entry.part);
             }
             Some(reason) => {
                 operations.failed[reason] += 1;
@@ -428,7 +426,20 @@ impl Tally {
         all
     }
 
-    /// Operations of one kind that began, and of them those answered `ok`; of `ops` for [`KINDS`].
+    /// Operations of one kind that ended, and of them those answered `ok`; of `ops` for [`KINDS`]. What the end of the
+    /// run has cut off is neither a success nor a failure.
+    pub fn ended_and_ok(&self, kind: usize) -> [u64; 2] {
+        if kind < KINDS {
+            return [self.kinds[kind].ok + self.kinds[kind].failures(), self.kinds[kind].ok];
+        }
+        (0..KINDS).fold([0; 2], |[ended, ok], kind| {
+            let inside = self.parts[kind][1] + self.part_failures[kind].iter().sum::<u64>();
+            let [all, all_ok] = self.ended_and_ok(kind);
+            [ended + all - inside, ok + all_ok - self.parts[kind][1]]
+        })
+    }
+
+    /// Operations of one kind that began, and those answered `ok`; of `ops` for [`KINDS`].
     pub fn started_and_ok(&self, kind: usize) -> [u64; 2] {
         if kind < KINDS {
             return [self.kinds[kind].started, self.kinds[kind].ok];
@@ -465,11 +476,13 @@ mod tests {
     fn a_tally_counts_by_kind_reason_and_session() {
         let mut tally = Tally::default();
         for (outcome, ms) in [(Outcome::Ok, 2), (Outcome::Ok, 4), (Outcome::Timeout, 1_000)] {
-            tally.started(0, false, 0);
+            tally.started(0, false);
             tally.ended(&entry(OpKind::Get, outcome, false, ms));
         }
         let gets = &tally.kinds[0];
         assert_eq!((gets.started, gets.ok, gets.failed), (3, 2, [1, 0, 0, 0]));
+        tally.started(0, false);
+        assert_eq!(tally.ended_and_ok(0), [3, 2], "the fourth is under way");
         let latency = tally.latency(0, None, false);
         assert_eq!((latency.count(), latency.max()), (3, 1_000_000_000));
         assert!((latency.mean() - 1.006e9 / 3.0).abs() < 1.0, "the mean is exact");

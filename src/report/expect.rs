@@ -95,14 +95,14 @@ fn metric(loaded: &Loaded, expectation: &spec::Expectation, settings: &[&Setting
                 None => query.metric.clone(),
             };
             let there = |setting: &&Setting| counterpart(&setting.values, versus, &loaded.settings).map(|other| other.number);
-            Some(Versus {
+            Some(Box::new(Versus {
                 query: Query { metric, narrow },
                 settings: settings.iter().map(there).collect(),
                 comparison: match versus.as_ {
                     spec::Comparison::Ratio => Comparison::Ratio,
                     spec::Comparison::Difference => Comparison::Difference,
                 },
-            })
+            }))
         }
     };
     let bounds = bounds.into_iter().map(|bound| Bound {

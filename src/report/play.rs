@@ -94,10 +94,7 @@ pub fn scope(config: &RunConfig, narrow: &Narrow) -> Option<Scope> {
         Some(name) => Some(GroupId(group_names(config).position(|group| group == name)? as u16)),
     };
     let node = |name: &String| config.node_names.iter().position(|node| node == name).map(|node| NodeId(node as u32));
-    let nodes = match &narrow.nodes {
-        None => None,
-        Some(names) => Some(names.iter().filter_map(node).collect()),
-    };
+    let nodes = narrow.nodes.as_ref().map(|names| names.iter().filter_map(node).collect());
     let step = match narrow.step.as_deref() {
         None => None,
         Some(name) => Some(config.steps.iter().position(|step| step.name.as_deref() == Some(name))? as u32),

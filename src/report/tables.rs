@@ -87,7 +87,7 @@ pub fn hlog(config: &RunConfig, measured: &Measured) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
     let from = std::time::Duration::from_nanos(config.warmup.0);
-    let to = std::time::Duration::from_nanos(measured.end().ended_at.0);
+    let to = std::time::Duration::from_nanos(config.duration.unwrap_or(measured.end().ended_at).0);
     let mut builder = IntervalLogWriterBuilder::new();
     builder.add_comment("latency in nanoseconds, from the intended start");
     let mut log = builder.begin_log_with(&mut bytes, &mut serializer).expect("memory does not fail");

@@ -27,7 +27,7 @@ fn loaded(file: &PathBuf) -> Loaded {
 
 fn title(file: &PathBuf, setting: &Setting) -> String {
     let stem = file.file_stem().expect("a file has a name").to_string_lossy();
-    let values: Vec<String> = setting.values.iter().map(|value| format!("{}={}", value.name, value.value.label())).collect();
+    let values: Vec<String> = setting.values.iter().map(|value| format!("{}={}", value.axis, value.value.label())).collect();
     format!("{stem}[{}]", values.join(", "))
 }
 

@@ -213,11 +213,11 @@ impl<'a> Builder<'a> {
         (0..self.world.nodes.len() as u32).map(NodeId).filter(|node| self.world.nodes[node.index()].member).collect()
     }
 
-    /// Nodes that everybody knows: those of the file, else the first member.
+    /// Nodes that everybody knows: those of the file, which may be none; without a word of it the first member.
     fn seeds(&mut self) -> Vec<NodeId> {
         match &self.spec.cluster.membership.seeds {
-            Some(seeds) if !seeds.is_empty() => self.node_ids("cluster.membership.seeds", seeds),
-            _ => self.members().into_iter().take(1).collect(),
+            Some(seeds) => self.node_ids("cluster.membership.seeds", seeds),
+            None => self.members().into_iter().take(1).collect(),
         }
     }
 

@@ -642,7 +642,6 @@ impl Simulation<'_> {
                 None => read,
             };
             let latency = self.now.since(op.intended_at);
-            self.script.fates.remove(&op.op);
             self.scripted_over(step, outcome, latency, op.led_by, &answer, None);
             return;
         }

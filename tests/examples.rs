@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dynamo_sim::cluster;
+use dynamo_sim::kernel::time::Span;
 use dynamo_sim::scenario::build::run_config;
 use dynamo_sim::scenario::source::Disk;
 use dynamo_sim::scenario::{Loaded, Setting, load};
@@ -81,4 +82,26 @@ fn scripts_come_out_as_they_say() {
     };
     let broken: Vec<String> = examples().iter().filter(|file| scripted(file)).flat_map(broken).collect();
     assert!(broken.is_empty(), "every step comes out as its script says:\n{}", broken.join("\n"));
+}
+
+/// Enough to meet the first of everything, and short enough to do it for every setting of every example.
+const GLIMPSE: Span = Span::from_ms(300);
+
+#[test]
+fn every_example_begins_to_run_in_every_setting() {
+    for file in examples() {
+        let loaded = loaded(&file);
+        for setting in &loaded.settings {
+            let title = title(&file, setting);
+            let mut spec = setting.spec.clone();
+            // Long traces and large rings are for the program that is built for speed.
+            spec.duration = spec.duration.map(|duration| duration.min(GLIMPSE));
+            spec.settle = spec.settle.min(GLIMPSE);
+            let built = run_config(&spec, 1, &loaded.files).unwrap_or_else(|errors| panic!("{title}: {errors:?}"));
+            let end = cluster::run(&built.config, &mut []);
+            let began = !spec.clients.is_empty() && spec.clients.iter().any(|group| group.start < GLIMPSE);
+            let rate_is_low = title.starts_with("figure-6");
+            assert!(end.events > 0 || !began || rate_is_low, "{title} has clients and events");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Every example becomes a run in every setting, and the scripts among them come out as they say.
 
-use std::path::PathBuf;
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests look for their data, and say so when it is not there")]
+
+use std::path::{Path, PathBuf};
 
 use dynamo_sim::cluster;
 use dynamo_sim::kernel::time::Span;
@@ -21,12 +23,12 @@ fn examples() -> Vec<PathBuf> {
     files
 }
 
-fn loaded(file: &PathBuf) -> Loaded {
+fn loaded(file: &Path) -> Loaded {
     let disk = Disk::open(file.to_str().expect("the path is text")).expect("the example is readable");
     load(&disk, &[]).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-fn title(file: &PathBuf, setting: &Setting) -> String {
+fn title(file: &Path, setting: &Setting) -> String {
     let stem = file.file_stem().expect("a file has a name").to_string_lossy();
     let values: Vec<String> = setting.values.iter().map(|value| format!("{}={}", value.axis, value.value.label())).collect();
     format!("{stem}[{}]", values.join(", "))
@@ -48,7 +50,7 @@ fn every_example_becomes_a_run_in_every_setting() {
 }
 
 /// What an example's scripts broke, with the steps' names.
-fn broken(file: &PathBuf) -> Vec<String> {
+fn broken(file: &Path) -> Vec<String> {
     let loaded = loaded(file);
     let mut broken = Vec::new();
     for setting in &loaded.settings {
@@ -80,7 +82,7 @@ fn scripts_come_out_as_they_say() {
             steps.iter().any(|step| step.get("expect").is_some())
         })
     };
-    let broken: Vec<String> = examples().iter().filter(|file| scripted(file)).flat_map(broken).collect();
+    let broken: Vec<String> = examples().iter().filter(|file| scripted(file)).flat_map(|file| broken(file)).collect();
     assert!(broken.is_empty(), "every step comes out as its script says:\n{}", broken.join("\n"));
 }
 

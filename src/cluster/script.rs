@@ -27,7 +27,8 @@ enum Progress {
 pub(super) struct Script {
     progress: Vec<Progress>,
     rounds_left: Vec<u32>,
-    /// Fates of scripted operations' messages.
+    /// Fates of scripted operations' messages. They outlive the operation: its coordinator goes on after the answer,
+    /// to replicas that have not acknowledged and to stand-ins for them.
     pub fates: BTreeMap<OpId, ScriptedFates>,
     /// What the answer to each step's operation was, for those who replay its context.
     pub answers: BTreeMap<u32, Siblings>,

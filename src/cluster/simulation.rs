@@ -147,6 +147,13 @@ impl<'a> Simulation<'a> {
 
     /// Everything that is known from the start goes into the agenda, and the nodes start.
     fn begin(&mut self) {
+        if self.interest.operations {
+            for key in 0..self.config.keys.len() as u32 {
+                if let Some(version) = self.keys.first(KeyId(key)).cloned() {
+                    self.observe(&Observation::FirstValue { key: KeyId(key), version: &version });
+                }
+            }
+        }
         self.begin_windows();
         for id in 0..self.members {
             self.give(NodeId(id as u32), Input::Start);

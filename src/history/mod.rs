@@ -62,6 +62,13 @@ pub struct Finished<'a> {
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {
+    /// What a key holds when the run begins, at all its replicas.
+    FirstValue {
+        /// The key.
+        key: KeyId,
+        /// The version.
+        version: &'a Version,
+    },
     /// An operation has begun; the request leaves now.
     Started {
         /// Its name.

@@ -61,11 +61,6 @@ impl Recorder {
         }
     }
 
-    /// What a key holds before the run begins: it counts as acknowledged at time 0.
-    pub fn first_value(&mut self, key: KeyId, version: &Version) {
-        self.judge.first_value(key, version);
-    }
-
     /// The run is over.
     pub fn finish(mut self, config: &RunConfig, end: &RunEnd) -> Measured {
         for window in &mut self.windows {
@@ -183,6 +178,7 @@ impl Observer for Recorder {
 
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
         match observation {
+            Observation::FirstValue { key, version } => self.judge.first_value(*key, version),
             Observation::Started { kind, group, windows, part, .. } => {
                 let kind = kind_index(*kind);
                 self.each_open(*windows, group.index(), |tally| tally.started(kind, *part));

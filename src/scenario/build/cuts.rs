@@ -75,8 +75,13 @@ impl Builder<'_> {
         let groups = self.world.groups.iter().chain(&self.world.scripted).enumerate();
         groups.map(|(at, name)| (GroupId(at as u16), name)).find_map(|(group, name)| {
             let (in_one, in_other) = (one.groups.contains(&group), other.groups.contains(&group));
-            let both = in_one && in_other || in_one && some_of(other, group) || in_other && some_of(one, group);
-            both.then(|| name.clone())
+            let in_both = match (in_one, in_other) {
+                (true, true) => true,
+                (true, false) => some_of(other, group),
+                (false, true) => some_of(one, group),
+                (false, false) => false,
+            };
+            in_both.then(|| name.clone())
         })
     }
 }

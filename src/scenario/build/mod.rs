@@ -237,3 +237,134 @@ impl<'a> Builder<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::config::{Action, Fault, Place, When};
+    use crate::kernel::ids::{GroupId, KeyId};
+    use crate::kernel::time::Span;
+    use crate::network::Site;
+    use crate::scenario::source::Memory;
+
+    /// The run of a scenario's only setting.
+    pub(super) fn built(text: &str, seed: u64) -> Result<Built, Vec<String>> {
+        let loaded = crate::scenario::load(&Memory::new("test.json", text), &[]).unwrap_or_else(|errors| panic!("{errors}"));
+        run_config(&loaded.settings[0].spec, seed, &loaded.files)
+    }
+
+    #[test]
+    fn six_lines_are_a_run_with_the_numbers_of_the_paper() {
+        let text = r#"{ "version": 1, "duration": "10s", "cluster": { "nodes": 5 },
+            "clients": [ { "name": "users", "arrival": { "open": { "rate": "2000/s" } } } ] }"#;
+        let config = built(text, 7).expect("it is a run").config;
+        assert_eq!((config.seed, config.node.seed, config.ring.seed), (7, 7, 7));
+        assert_eq!(config.node_names, ["n1", "n2", "n3", "n4", "n5"]);
+        let profile = config.node.profiles[0];
+        assert_eq!((profile.n, profile.r, profile.w, profile.timeout), (3, 2, 2, Some(Span::from_secs(1))));
+        let group = &config.groups[0];
+        assert_eq!((group.stop, group.timeout), (SimTime(10_000_000_000), Some(Span::from_secs(2))));
+        assert_eq!((config.keys.len(), config.keys[0].name.as_str()), (1000, "k1"));
+        assert_eq!(config.network.groups, [Site::Spread]);
+        assert_eq!(config.windows.iter().map(|window| window.name.as_str()).collect::<Vec<_>>(), ["all", "settle"]);
+        assert_eq!(config.node.membership.seeds, [NodeId(0)]);
+    }
+
+    #[test]
+    fn names_of_a_script_become_numbers() {
+        let text = r#"{ "version": 1, "duration": "9s", "cluster": { "nodes": ["A", "B", "C"], "ring": { "owners": ["A", "B", "C"] } },
+            "keys": { "K": { "first": "B", "value": ["x", "y"] } },
+            "clients": [ { "name": "users", "count": 3, "arrival": { "closed": {} } } ],
+            "script": [
+              { "name": "down", "at": "1s", "crash": { "nodes": "replicas:K" } },
+              { "name": "w", "after": "down", "plus": "2ms", "client": "zoe", "draws": "users/2#17",
+                "put": { "key": "K", "value": ["y", "z"], "w": 1, "legs": { "write_ack": { "C": "lost" } } } },
+              { "at": "2s", "client": "amy", "get": { "key": "k2" }, "expect": {} },
+              { "at": "3s", "restart": { "nodes": "all" } } ] }"#;
+        let config = built(text, 1).expect("it is a run").config;
+        assert_eq!(config.texts, ["x", "y", "z"]);
+        assert_eq!(config.scripted, ["amy", "zoe"]);
+        assert_eq!(config.keys[1000].place, Place::First(NodeId(1)), "named keys follow those that are counted");
+        let Action::Fault(Fault::Crash { nodes, .. }) = &config.steps[0].action else { panic!("a crash") };
+        assert_eq!(*nodes, [NodeId(1), NodeId(2), NodeId(0)], "the list of a key begins at its first node");
+        let Action::Operation(put) = &config.steps[1].action else { panic!("a put") };
+        assert_eq!((put.session, put.key, put.draws), (SessionId(4), KeyId(1000), Some((SessionId(1), 34))));
+        assert_eq!(config.node.profiles[usize::from(put.profile.0)].w, 1);
+        assert!(matches!(config.steps[1].when, When::After { step: 0, .. }));
+        let Action::Operation(get) = &config.steps[2].action else { panic!("a get") };
+        assert_eq!((get.session, get.key, get.profile.0), (SessionId(3), KeyId(1), 0));
+        assert!(config.steps[2].expect.as_ref().is_some_and(|expect| expect.outcome.is_some()), "an empty expectation is ok");
+        let names: Vec<&str> = config.windows.iter().map(|window| window.name.as_str()).collect();
+        assert_eq!(names, ["all", "settle", "before", "during", "after", "down"], "the restart ends the crash");
+    }
+
+    #[test]
+    fn a_selector_that_draws_follows_the_seed_alone() {
+        let text = |steps: &str| format!(r#"{{ "version": 1, "duration": "9s", "cluster": {{ "nodes": 9, "racks": 3 }}, "script": [ {steps} ] }}"#);
+        let drawn = |text: &str, seed: u64, step: usize| match &built(text, seed).expect("it is a run").config.steps[step].action {
+            Action::Fault(Fault::Pause { nodes }) => nodes.clone(),
+            other => panic!("a pause: {other:?}"),
+        };
+        let alone = text(r#"{ "at": "1s", "for": "1s", "pause": { "nodes": "2 of rack:r2" } }"#);
+        let beside = text(
+            r#"{ "at": "1s", "for": "1s", "slow": { "nodes": "rack:r1", "network": 2 } },
+               { "at": "1s", "for": "1s", "pause": { "nodes": "2 of rack:r2" } }"#,
+        );
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..20 {
+            let nodes = drawn(&alone, seed, 0);
+            assert_eq!(nodes, drawn(&beside, seed, 1), "a selector that draws nothing moves nothing");
+            assert!(nodes.len() == 2 && nodes.iter().all(|node| node.0 % 3 == 1), "two of the second rack: {nodes:?}");
+            seen.insert(nodes);
+        }
+        assert_eq!(seen.len(), 3, "all pairs come up");
+    }
+
+    #[test]
+    fn groups_of_a_cut_share_nobody_whatever_is_drawn() {
+        let text = r#"{ "version": 1, "duration": "9s", "cluster": { "nodes": 5 },
+            "script": [ { "at": "1s", "for": "1s", "cut": { "between": ["2 of all", "1 of all", "n3"] } } ] }"#;
+        for seed in 0..30 {
+            let config = built(text, seed).expect("no draw puts a node into two groups").config;
+            let Action::Fault(Fault::Cut(cuts)) = &config.steps[0].action else { panic!("a cut") };
+            let crate::network::CutSpec::Between(groups) = &cuts[0] else { panic!("between groups") };
+            assert_eq!(groups.iter().map(|group| group.nodes.len()).collect::<Vec<_>>(), [2, 1, 1]);
+        }
+        let text = r#"{ "version": 1, "duration": "9s", "cluster": { "nodes": 4, "regions": ["e", "w"] }, "network": { "between_regions": "1ms" },
+            "clients": [ { "name": "users", "arrival": { "closed": {} } } ],
+            "script": [ { "at": "1s", "for": "1s", "cut": { "between": ["region:e", "clients"] } } ] }"#;
+        let wrong = built(text, 1).expect_err("some sessions of users are in the region");
+        assert_eq!(wrong, ["script.0.cut.between.1: users is also in script.0.cut.between.0"]);
+    }
+
+    #[test]
+    fn groups_with_one_prefix_share_their_keys() {
+        let text = r#"{ "version": 1, "duration": "9s", "cluster": { "nodes": 5 }, "keys": { "b2": { "at": "90deg" } },
+            "clients": [
+              { "name": "one", "arrival": { "closed": {} }, "keys": { "uniform": { "count": 3 } }, "key_prefix": "b", "preload": false },
+              { "name": "two", "arrival": { "closed": {} }, "keys": { "zipf": { "count": 2 } }, "key_prefix": "b" },
+              { "name": "three", "arrival": { "closed": {} }, "keys": { "only": ["b3", "other"] }, "preload": false } ] }"#;
+        let config = built(text, 1).expect("it is a run").config;
+        let keys: Vec<(&str, bool)> = config.keys.iter().map(|key| (key.name.as_str(), key.first.is_some())).collect();
+        assert_eq!(keys, [("b1", true), ("b2", true), ("b3", false), ("other", false)]);
+        assert_eq!(config.keys[0].first, Some(crate::cluster::config::FirstValue::OfGroup(GroupId(1))));
+        assert_eq!(config.keys[1].place, Place::At(1 << 126));
+        let only = crate::workload::config::KeyChoice::Only(vec![KeyId(2), KeyId(3)]);
+        assert_eq!((config.groups[1].first_key, &config.groups[2].keys), (KeyId(0), &only));
+    }
+
+    #[test]
+    fn chaos_follows_the_script_and_the_seed() {
+        let text = r#"{ "version": 1, "duration": "60s", "cluster": { "nodes": 5 }, "chaos": { "present": 1, "crash": "off" },
+            "script": [ { "at": "1s", "inspect": { "node": "n1" } } ] }"#;
+        let runs: Vec<Built> = (1..=2).map(|seed| built(text, seed).expect("it is a run")).collect();
+        for built in &runs {
+            assert_eq!(built.script_steps, 1);
+            let faults = &built.config.steps[1..];
+            assert!(faults.len() > 5 && faults.iter().all(|step| matches!(step.action, Action::Fault(_))));
+            assert!(!faults.iter().any(|step| matches!(step.action, Action::Fault(Fault::Crash { .. }))), "crashes are off");
+            assert_eq!(built.config.windows.len(), 5, "faults by chance have no windows of their own");
+        }
+        assert_ne!(runs[0].config.steps, runs[1].config.steps);
+    }
+}

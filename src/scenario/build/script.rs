@@ -143,13 +143,14 @@ impl Builder<'_> {
         }
     }
 
-    /// A command, said at a seed that it is not about, unless the file says where.
+    /// A command, said at a seed that it is not about unless the file says where; without seeds, at a member.
     fn admin(&mut self, here: &str, command: Admin, via: Option<&Name>, about: &[NodeId]) -> to::Action {
         let via = match via {
             Some(via) => self.node_id(&format!("{here}.via"), via),
             None => {
-                let seeds = self.seeds();
-                seeds.iter().find(|seed| !about.contains(seed)).or(seeds.first()).copied().unwrap_or(NodeId(0))
+                let mut known = self.seeds();
+                known.extend(self.members());
+                known.iter().find(|node| !about.contains(node)).or(known.first()).copied().unwrap_or(NodeId(0))
             }
         };
         to::Action::Admin { command, via }

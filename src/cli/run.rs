@@ -224,7 +224,11 @@ impl Over<'_> {
             })
             .and_then(|()| directory.finish(&self.hash, &seeds, &digests));
         let text = match self.arguments.format {
-            Format::Text => terminal::sweep(&self.title(), &axes, &settings, self.campaign, self.judgements),
+            Format::Text => {
+                let mut asked: Vec<_> = self.plan.wanted.queries.iter().map(|query| query.metric.clone()).collect();
+                asked.dedup();
+                terminal::sweep(&self.title(), &axes, &settings, self.campaign, self.judgements, &asked)
+            }
             Format::Json => pretty(&self.sweep_json(&axes, &settings)),
             Format::Csv => String::from_utf8(runs).expect("tables are text"),
         };
@@ -291,7 +295,7 @@ mod tests {
     const LOAD: &str = r#"{
       "version": 1, "duration": "2s", "cluster": { "nodes": 5 },
       "clients": [ { "name": "users", "count": 4, "arrival": { "open": { "rate": "200/s" } }, "keys": { "uniform": { "count": 20 } } } ],
-      "script": [ { "name": "off", "at": "500ms", "for": "500ms", "crash": { "nodes": "n2" } } ],
+      "script": [ { "name": "off", "at": "500ms", "for": "400ms", "crash": { "nodes": "n2" } } ],
       "expect": [ { "metric": "get.success", "over": "mean", "at_least": 0.5 } ],
       "sweep": { "seeds": 3, "axes": [ { "name": "r", "path": "cluster.replication.r", "values": [1, 2] } ] }
     }"#;
@@ -372,6 +376,34 @@ mod tests {
         let summary = &one.iter().find(|(name, _)| name == "summary.csv").expect("it is there").1;
         let summary = String::from_utf8_lossy(summary);
         assert!(summary.starts_with("setting,r,seeds,broken,get.count,get.count.low,get.count.high,"), "{summary}");
+    }
+
+    #[test]
+    fn a_fault_shows_in_windows_nodes_and_timeline() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let single = |a: &mut RunArguments| {
+            a.seed = Some(7);
+            a.set = vec![("sweep".into(), "null".into())];
+        };
+        assert_eq!(run(&arguments(path, LOAD, "out", single)), HELD);
+        let summary = std::fs::read_to_string(path.join("out/summary.json")).expect("it is there");
+        let summary: Json = serde_json::from_str(&summary).expect("it is JSON");
+        let number = |json: &Json| json.as_f64().unwrap_or_else(|| panic!("{json} is no number in {summary}"));
+        let [all, off] = [&summary["metrics"], &summary["windows"]["off"]];
+        assert!(number(&off["ops.count"]) > 50.0 && number(&off["ops.count"]) < number(&all["ops.count"]) / 2.0);
+        assert!(number(&all["hints.created"]) > 0.0, "the crash bit");
+        assert_eq!(all["hints.created"], json!(["n1", "n2", "n3", "n4", "n5"].iter().map(|node| {
+            summary["nodes"][node]["hints.created"].as_u64().expect("a count")
+        }).sum::<u64>()), "nodes add up to the whole");
+        let shares: f64 = ["n1", "n2", "n3", "n4", "n5"].iter().map(|node| number(&summary["nodes"][node]["load.share"])).sum();
+        assert!((shares - 1.0).abs() < 1e-5, "{shares}");
+        assert_eq!((&summary["faults"][0]["kind"], &summary["faults"][0]["to_ms"]), (&json!("crash"), &json!(900.0)));
+        assert_eq!(all["ops.count"], summary["clients"]["users"]["ops.count"]);
+        let timeline = std::fs::read_to_string(path.join("out/timeline.csv")).expect("it is there");
+        let rows: Vec<&str> = timeline.lines().collect();
+        assert!(rows[1].ends_with(",off"), "{timeline}");
+        assert!(rows[2].ends_with(','), "no fault was on in the second bucket: {timeline}");
     }
 
     #[test]

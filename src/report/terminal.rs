@@ -191,13 +191,21 @@ fn expectations<'a>(out: &mut String, judgements: impl Iterator<Item = &'a Judge
     }
 }
 
-/// A sweep: a line a setting, then what did not come out.
-pub fn sweep(title: &Title<'_>, axes: &[String], settings: &[SettingRow], campaign: &Campaign, judgements: &[Judgement]) -> String {
+/// A sweep: a line a setting with medians over the seeds of what was asked for, then what did not come out.
+pub fn sweep(
+    title: &Title<'_>,
+    axes: &[String],
+    settings: &[SettingRow],
+    campaign: &Campaign,
+    judgements: &[Judgement],
+    asked: &[Metric],
+) -> String {
     let mut out = String::new();
     head(&mut out, title);
     let _ = writeln!(out, "{DIM}{} settings, {} runs{RESET}\n", settings.len(), campaign.runs.len());
-    let wanted = ["ops.success", "get.latency.p99", "put.latency.p99", "get.latency.p999", "put.latency.p999", "stale.fraction"];
-    let wanted: Vec<Metric> = wanted.iter().filter_map(|path| Metric::from_path(path)).collect();
+    let usual = ["ops.success", "get.latency.p99", "put.latency.p99", "get.latency.p999", "put.latency.p999", "stale.fraction"];
+    let usual = usual.iter().filter_map(|path| Metric::from_path(path)).filter(|metric| !asked.contains(metric));
+    let wanted: Vec<Metric> = asked.iter().cloned().chain(usual).collect();
     let median = |setting: u32, metric: &Metric| {
         let values = campaign.of(setting).filter_map(|run| {
             run.columns.iter().find(|(known, _)| known == metric).and_then(|(_, value)| value.number())
@@ -206,7 +214,8 @@ pub fn sweep(title: &Title<'_>, axes: &[String], settings: &[SettingRow], campai
         (!values.is_empty()).then(|| crate::check::evaluate::median(&values))
     };
     let there = |metric: &&Metric| settings.iter().any(|setting| median(setting.number, metric).is_some());
-    let wanted: Vec<&Metric> = wanted.iter().filter(there).collect();
+    // More columns than these no terminal holds side by side.
+    let wanted: Vec<&Metric> = wanted.iter().filter(there).take(6).collect();
     let mut header = vec!["setting".to_string()];
     header.extend(axes.iter().cloned());
     header.push("seeds".into());

@@ -287,19 +287,20 @@ impl Node {
             return 0;
         }
         let mut next = request.next;
-        let gone: SmallVec<[(usize, NodeId); 4]> = request
+        let gone: SmallVec<[(NodeId, bool); 4]> = request
             .targets
             .iter()
             .enumerate()
             .filter(|(_, t)| t.standing == standing)
             .map(|(index, t)| (index, t.owner.unwrap_or(t.node)))
             .filter(|&(index, owner)| !request.targets[index + 1..].iter().any(|t| t.owner == Some(owner)))
+            .map(|(_, owner)| (owner, request.has_tried(owner)))
             .collect();
         let list = placement.ring.list(commons.keys.segment(key));
         let ask = self.ask(commons, list, profile, profile.w);
         let mut added: SmallVec<[Target; 4]> = SmallVec::new();
-        for (_, owner) in gone {
-            let Some((target, place)) = quorum::next_stand_in(ask, next, owner, |node| self.trusts(node)) else { break };
+        for (owner, tried) in gone {
+            let Some((target, place)) = quorum::next_in_place_of(ask, next, owner, tried, |node| self.trusts(node)) else { continue };
             next = place;
             added.push(target);
         }

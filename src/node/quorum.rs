@@ -83,6 +83,20 @@ pub fn next_stand_in(ask: Ask<'_>, next: u16, owner: NodeId, healthy: impl Fn(No
     Some((target(ask, ask.list[place], Some(owner)), u16::try_from(place + 1).expect("as above")))
 }
 
+/// Who is asked in place of an owner that has not answered, or whose stand-in has not: the next stand-in, or where
+/// there is none the owner itself, if it was passed over as a suspect. Suspicion may be wrong, and nobody better is left.
+pub fn next_in_place_of(
+    ask: Ask<'_>,
+    next: u16,
+    owner: NodeId,
+    tried: bool,
+    healthy: impl Fn(NodeId) -> bool,
+) -> Option<(Target, u16)> {
+    let stand_in = next_stand_in(ask, next, owner, healthy);
+    let may_try = ask.quorum == Quorum::Sloppy && !ask.certain && !tried;
+    stand_in.or_else(|| may_try.then(|| (target(ask, owner, None), next)))
+}
+
 fn target(ask: Ask<'_>, node: NodeId, owner: Option<NodeId>) -> Target {
     let counts = (owner.is_none() || ask.stand_ins == Counting::Count) && (node != ask.me || ask.own == Counting::Count);
     Target { node, owner, counts, standing: Standing::Waiting }
@@ -158,5 +172,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_suspect_is_tried_when_its_stand_ins_are_silent_too() {
+        let guess = Ask { certain: false, ..ask(Quorum::Sloppy) };
+        let nobody = |_| false;
+        let found = |ask, tried| next_in_place_of(ask, 5, NodeId(1), tried, nobody).map(|(target, place)| (target.node, target.owner, place));
+        assert_eq!(found(guess, false), Some((NodeId(1), None, 5)));
+        assert_eq!(found(guess, true), None, "it has had its chance");
+        assert_eq!(found(Ask { certain: true, ..guess }, false), None, "it is known to be down");
+        assert_eq!(found(Ask { quorum: Quorum::Strict, ..guess }, false), None, "strict quorums pass over nobody");
+        let stand_in = next_in_place_of(guess, 3, NodeId(1), false, |node| node == NodeId(4));
+        assert_eq!(stand_in.map(|(target, place)| (target.node, target.owner, place)), Some((NodeId(4), Some(NodeId(1)), 5)));
     }
 }

@@ -108,6 +108,11 @@ impl Request {
         Some(index)
     }
 
+    /// Whether the node was asked, for itself or for another.
+    pub fn has_tried(&self, node: NodeId) -> bool {
+        self.targets.iter().any(|target| target.node == node)
+    }
+
     /// Whether as many counting answers are in as are needed.
     pub fn enough(&self) -> bool {
         self.counted >= self.need

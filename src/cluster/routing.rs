@@ -13,6 +13,7 @@ use crate::node::config::{ProfileId, WriteCoordinator};
 use crate::node::membership::{Placement, View};
 use crate::version::Scheme;
 use crate::workload::config::{Pick, Routing};
+use crate::workload::session::scale;
 
 use super::config::RunConfig;
 use super::reach::Process;
@@ -139,7 +140,7 @@ impl Simulation<'_> {
             return None;
         }
         let index = match pick {
-            Pick::Random => (u128::from(bits) * nodes.len() as u128 >> 64) as usize,
+            Pick::Random => scale(bits, nodes.len() as u64) as usize,
             Pick::InTurn => {
                 let turn = &mut self.clients.router.turns[group.index()];
                 *turn += 1;
@@ -211,7 +212,7 @@ impl Simulation<'_> {
             if able.is_empty() {
                 return None;
             }
-            let any = able[(u128::from(bits) * able.len() as u128 >> 64) as usize];
+            let any = able[scale(bits, able.len() as u64) as usize];
             let node = match self.config.node.coordination.write_coordinator {
                 _ if reads => any,
                 WriteCoordinator::First => able[0],

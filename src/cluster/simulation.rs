@@ -168,8 +168,7 @@ impl<'a> Simulation<'a> {
     /// Runs to the end.
     fn play(&mut self) {
         let latest = self.latest_end();
-        loop {
-            let Some(next) = self.agenda.peek_time() else { break };
+        while let Some(next) = self.agenda.peek_time() {
             if next > self.end_at.unwrap_or(latest) {
                 break;
             }

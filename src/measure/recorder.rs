@@ -12,12 +12,11 @@ use crate::cluster::config::{Action, RunConfig};
 use crate::cluster::outcome::RunEnd;
 use crate::history::staleness::Staleness;
 use crate::history::{Finished, Interest, Observation, Observer, OpKind, Totals};
-use crate::kernel::ids::{KeyId, NodeId};
+use crate::kernel::ids::NodeId;
 use crate::kernel::time::SimTime;
 use crate::node::message::Outcome;
 use crate::node::outputs::Note;
 use crate::node::stats::Stats;
-use crate::version::Version;
 
 /// Measures one run.
 #[derive(Clone, Debug)]

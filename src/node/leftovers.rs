@@ -119,15 +119,19 @@ impl Node {
             return;
         }
         let placement = self.placement(commons);
-        let segments: Vec<SegmentId> = self.memory.transfers.leftovers.segments.keys().copied().collect();
+        // Most of them hold nothing, and a ring by residues has tens of thousands: those are passed over.
+        let roots = &self.disk.roots;
+        let worth_a_look = |(segment, leftover): (&SegmentId, &Leftover)| {
+            (roots.root(*segment) != 0 || now.since(leftover.lost_at) > WATCH).then_some(*segment)
+        };
+        let segments: Vec<SegmentId> =
+            self.memory.transfers.leftovers.segments.iter().filter_map(worth_a_look).collect();
         for segment in segments {
             // What it is about to gain back it keeps.
             if placement.gaining.get(&segment).is_some_and(|gaining| gaining.contains(&self.id)) {
                 continue;
             }
             let left = self.drop_handed_over(commons, segment);
-            // Unique also over crashes: an answer to an earlier life's question must not count.
-            let round = self.conversation().number();
             let leftovers = &mut self.memory.transfers.leftovers;
             let leftover = leftovers.segments.get_mut(&segment).expect("its segment was listed just now");
             if left.is_empty() {
@@ -138,7 +142,9 @@ impl Node {
                 continue;
             }
             if left != leftover.shown {
-                leftover.round = round;
+                // Unique also over crashes: an answer to an earlier life's question must not count.
+                self.disk.conversations += 1;
+                leftover.round = self.disk.conversations;
                 leftover.shown = left;
                 leftover.have.clear();
                 leftover.retry = RETRY_FIRST;
@@ -150,7 +156,8 @@ impl Node {
             leftover.retry_at = now + leftover.retry;
             let (round, keys) = (leftover.round, leftover.shown.clone());
             let owners = placement.ring.replicas_of(segment, placement.ring.replicas());
-            let asked: SmallVec<[NodeId; 4]> = owners.iter().copied().filter(|owner| !leftover.have.contains(owner)).collect();
+            let asked: SmallVec<[NodeId; 4]> =
+                owners.iter().copied().filter(|owner| !leftover.have.contains(owner)).collect();
             for owner in asked {
                 let message = LeftoverMessage::Show { segment, round, keys: keys.clone() };
                 self.say(owner, TransferMessage::Leftover(message), out);
@@ -179,7 +186,15 @@ impl Node {
         left
     }
 
-    pub(super) fn on_leftover(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: LeftoverMessage, out: &mut Outputs) {
+    pub(super) fn on_leftover(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        op: OpId,
+        message: LeftoverMessage,
+        out: &mut Outputs,
+    ) {
         match message {
             LeftoverMessage::Show { segment, round, keys } => {
                 let lacking = keys.iter().filter(|(key, hash)| self.disk.table.hash(*key) != *hash);
@@ -187,10 +202,13 @@ impl Node {
                 let message = LeftoverMessage::Want { segment, round, keys };
                 out.send_node(from, op, Message::Transfer(Box::new(TransferMessage::Leftover(message))));
             }
-            LeftoverMessage::Want { segment, round, keys } if keys.is_empty() => self.on_owner_has(commons, now, from, segment, round, out),
+            LeftoverMessage::Want { segment, round, keys } if keys.is_empty() => {
+                self.on_owner_has(commons, from, segment, round)
+            }
             LeftoverMessage::Want { segment, round, keys } => {
                 let held = |key: KeyId| (key, Siblings::from(self.disk.table.get(key)));
-                let keys: Vec<(KeyId, Siblings)> = keys.into_iter().map(held).filter(|(_, held)| !held.is_empty()).collect();
+                let keys: Vec<(KeyId, Siblings)> =
+                    keys.into_iter().map(held).filter(|(_, held)| !held.is_empty()).collect();
                 self.say(from, TransferMessage::Leftover(LeftoverMessage::Give { segment, round, keys }), out);
             }
             LeftoverMessage::Give { segment, round, keys } => {
@@ -200,8 +218,11 @@ impl Node {
     }
 
     /// An owner has all that it was shown.
-    fn on_owner_has(&mut self, commons: &mut Commons, now: SimTime, owner: NodeId, segment: SegmentId, round: u32, out: &mut Outputs) {
-        let Some(leftover) = self.memory.transfers.leftovers.segments.get_mut(&segment).filter(|l| l.round == round) else { return };
+    fn on_owner_has(&mut self, commons: &mut Commons, owner: NodeId, segment: SegmentId, round: u32) {
+        let Some(leftover) = self.memory.transfers.leftovers.segments.get_mut(&segment).filter(|l| l.round == round)
+        else {
+            return;
+        };
         if !leftover.have.contains(&owner) {
             leftover.have.push(owner);
         }
@@ -212,12 +233,11 @@ impl Node {
             return;
         }
         let leftover = self.memory.transfers.leftovers.segments.get_mut(&segment).expect("it was found just now");
-        // What has changed since is shown again.
+        // What has changed since is shown again at the next review.
         for (key, hash) in std::mem::take(&mut leftover.shown) {
             if self.disk.table.hash(key) == hash {
                 self.drop_key(commons, key);
             }
         }
-        self.tend_leftovers(commons, now, out);
     }
 }

@@ -85,7 +85,7 @@ impl Node {
             }
             WriteCoordinator::AnyOfList | WriteCoordinator::FastestReader | WriteCoordinator::Contacted => {
                 let bits = commons.draws.bits(Purpose::Coordinator, op.0, tag(0, 0, attempt));
-                able[(u128::from(bits) * able.len() as u128 >> 64) as usize]
+                able[((u128::from(bits) * able.len() as u128) >> 64) as usize]
             }
         };
         self.stats.forwarded += 1;
@@ -322,6 +322,7 @@ impl Node {
         }
     }
 
+    #[allow(clippy::too_many_arguments)]
     /// Stores what a coordinator sent, here or as a hint, and says whether it did.
     pub(super) fn store_write(
         &mut self,

@@ -147,12 +147,18 @@ impl Measured {
         values.filter(|(_, value)| !matches!(value, Value::NothingToMeasure | Value::NotJudged)).collect()
     }
 
-    /// Files leave out operations of a kind that nobody asked for, and shares that need a node.
+    /// Files leave out operations of a kind that nobody asked for, shares that need a node, and mechanisms that are off.
     fn is_in_files(&self, metric: &Metric, scope: &Scope) -> bool {
         let kind = match metric {
             Metric::Count(op) | Metric::Rate(op) | Metric::Success(op) | Metric::SuccessWorst(op) => *op,
             Metric::Failures(op, _) | Metric::Goodput(op) | Metric::Latency(op, _) | Metric::LatencySent(op, _) => *op,
             metric if metric.needs_node() => return scope.nodes.is_some(),
+            // Expectations may say that a mechanism which is off did nothing; files do not mention it.
+            Metric::Hints(_) | Metric::HintsHeldMax | Metric::HintsBytesMax => return self.has_hints,
+            Metric::ReadRepairWrites => return self.has_read_repair,
+            Metric::AntiEntropy(_) | Metric::AntiEntropyBytes | Metric::AntiEntropyFullScan => return self.has_anti_entropy,
+            Metric::MovementKeys | Metric::MovementScanned | Metric::MovementDuplicates => return self.has_moves(),
+            Metric::MovementBytes | Metric::MovementNodesAffected => return self.has_moves(),
             _ => return true,
         };
         self.all[0].started_and_ok(place(kind))[0] > 0 || self.tally(scope.window, scope.client).started_and_ok(place(kind))[0] > 0
@@ -297,8 +303,7 @@ impl Measured {
         let ops = self.all[scope.window as usize].started_and_ok(KINDS)[0] as f64;
         Some(match *metric {
             Metric::ClockTruncated => count(stats.clock_truncated),
-            Metric::Hints(what) => when(
-                self.has_hints,
+            Metric::Hints(what) => {
                 count(match what {
                     HintCount::Created => stats.hints_created,
                     HintCount::Delivered => stats.hints_delivered,
@@ -307,36 +312,35 @@ impl Measured {
                     HintCount::Lost => stats.hints_lost,
                     HintCount::Duplicated => stats.hints_duplicated,
                     HintCount::Pending => stats.hints_held,
-                }),
-            ),
-            Metric::HintsHeldMax => when(self.has_hints, count(stats.hints_held_max)),
-            Metric::HintsBytesMax => when(self.has_hints, count(stats.hints_bytes_max)),
+                })
+            }
+            Metric::HintsHeldMax => count(stats.hints_held_max),
+            Metric::HintsBytesMax => count(stats.hints_bytes_max),
             Metric::HintsAgeMax => when(self.has_hints && stats.hints_age_max > 0, Value::Number(stats.hints_age_max as f64 / 1e6)),
             Metric::HintsDrainTime => option(self.parts.drain_time.map(Span::as_ms)),
-            Metric::ReadRepairWrites => when(self.has_read_repair, count(stats.repairs_sent)),
+            Metric::ReadRepairWrites => count(stats.repairs_sent),
             Metric::ReadRepairWritesPerRead => {
                 let reads = self.all[scope.window as usize].kinds[0].ok;
                 when(self.has_read_repair, ratio(stats.repairs_sent as f64, reads as f64))
             }
-            Metric::AntiEntropy(what) => when(
-                self.has_anti_entropy,
+            Metric::AntiEntropy(what) => {
                 count(match what {
                     AntiEntropyCount::Rounds => stats.exchanges,
                     AntiEntropyCount::Hashes => stats.hashes,
                     AntiEntropyCount::Keys => stats.exchange_keys,
                     AntiEntropyCount::TreesRebuilt => stats.trees_rebuilt,
-                }),
-            ),
-            Metric::AntiEntropyBytes => when(self.has_anti_entropy, count(traffic(Class::AntiEntropy)[1])),
-            Metric::AntiEntropyFullScan => when(self.has_anti_entropy, count(stats.full_scan_bytes)),
+                })
+            }
+            Metric::AntiEntropyBytes => count(traffic(Class::AntiEntropy)[1]),
+            Metric::AntiEntropyFullScan => count(stats.full_scan_bytes),
             Metric::AntiEntropyWasted => ratio(stats.exchange_wasted as f64, stats.exchange_keys as f64),
             Metric::AntiEntropyAmplification => {
                 ratio(traffic(Class::AntiEntropy)[1] as f64, stats.exchange_useful_bytes as f64)
             }
-            Metric::MovementKeys => when(self.has_moves(), count(stats.moved_keys)),
-            Metric::MovementScanned => when(self.has_moves(), count(stats.scanned_keys)),
-            Metric::MovementDuplicates => when(self.has_moves(), count(stats.duplicate_keys)),
-            Metric::MovementBytes => when(self.has_moves(), count(stats.moved_bytes)),
+            Metric::MovementKeys => count(stats.moved_keys),
+            Metric::MovementScanned => count(stats.scanned_keys),
+            Metric::MovementDuplicates => count(stats.duplicate_keys),
+            Metric::MovementBytes => count(stats.moved_bytes),
             Metric::GossipMessages => when(self.has_gossip, count(traffic(Class::Gossip)[0])),
             Metric::GossipBytes => when(self.has_gossip, count(traffic(Class::Gossip)[1])),
             Metric::RoutingExtraHops => ratio(stats.forwarded as f64, ops),
@@ -361,7 +365,7 @@ impl Measured {
         let needed = metric.samples_needed();
         match *metric {
             Metric::SpreadViolations => Value::Number(self.holdings.spread_violations as f64),
-            Metric::MovementNodesAffected if self.has_moves() => Value::Number(moves(|m| m.nodes_affected)),
+            Metric::MovementNodesAffected => Value::Number(moves(|m| m.nodes_affected)),
             // Each change moves copies of its own; all of them together are measured by all copies once.
             Metric::MovementShare if self.has_moves() => ratio(moved, end.moves.iter().map(|m| m.copies).max().unwrap_or(0) as f64),
             Metric::MovementRatio if self.has_moves() => ratio(moved, moves(|m| m.had_to_move)),

@@ -12,13 +12,15 @@ use dynamo_sim::kernel::time::{SimTime, Span};
 use dynamo_sim::node::Node;
 use dynamo_sim::node::commons::Commons;
 use dynamo_sim::node::config::{
-    Background, Config, Conflicts, Coordination, Counting, Deletes, Detector, Flush, GossipMode, Membership, Profile, Quorum,
-    Rounds, StampClock, Storage, Transfer, Versioning, WriteCoordinator,
+    Background, Config, Conflicts, Coordination, Counting, Deletes, Detector, Flush, GossipMode, Membership, Profile,
+    Quorum, Rounds, StampClock, Storage, Transfer, Versioning, WriteCoordinator,
 };
 use dynamo_sim::node::membership::{View, agreement};
 use dynamo_sim::node::message::Message;
 use dynamo_sim::node::outputs::{Admin, Input, Output, Outputs, Wake};
-use dynamo_sim::ring::{Assignment, Boundary, Config as RingConfig, HashKind, Layout, NodeSpec, PartitionCount, RingKind, Spread};
+use dynamo_sim::ring::{
+    Assignment, Boundary, Config as RingConfig, HashKind, Layout, NodeSpec, PartitionCount, RingKind, Spread,
+};
 use dynamo_sim::version::Scheme;
 
 enum Event {
@@ -46,7 +48,11 @@ fn commons(nodes: u32) -> Commons {
         stand_in_acks: Counting::Count,
         own_ack: Counting::Count,
         versioning: Versioning { scheme: Scheme::Dotted, new_id_after_wipe: true, stamp: StampClock::Node, tick: 1 },
-        coordination: Coordination { write_coordinator: WriteCoordinator::AnyOfList, peer_timeout: None, conflicts: Conflicts::Kept },
+        coordination: Coordination {
+            write_coordinator: WriteCoordinator::AnyOfList,
+            peer_timeout: None,
+            conflicts: Conflicts::Kept,
+        },
         hints: None,
         read_repair: None,
         anti_entropy: None,
@@ -84,7 +90,8 @@ fn memory_mb() -> f64 {
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("this bench runs on Linux");
     let after_name = stat.rsplit(')').next().expect("a name in parentheses");
-    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().expect("ticks")).sum();
+    let ticks: f64 =
+        after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().expect("ticks")).sum();
     ticks / 100.0
 }
 
@@ -97,7 +104,12 @@ fn run(nodes: u32, changes_per_second: u32, seconds: u64) {
     let (mut sequence, mut events) = (0u64, 0u64);
     let mut out = Outputs::default();
     let mut left: std::collections::VecDeque<NodeId> = Default::default();
-    let mut step = |all: &mut Vec<Node>, commons: &mut Commons, queue: &mut Queue<Event>, now: SimTime, node: NodeId, input: Input| {
+    let mut step = |all: &mut Vec<Node>,
+                    commons: &mut Commons,
+                    queue: &mut Queue<Event>,
+                    now: SimTime,
+                    node: NodeId,
+                    input: Input| {
         all[node.index()].handle(commons, now, input, &mut out);
         for output in out.drain() {
             sequence += 1;

@@ -15,18 +15,19 @@ const CASES: [(&str, &str); 2] =
     [("reference", include_str!("reference.json")), ("everything", include_str!("everything.json"))];
 
 fn config(case: &str, text: &str, seconds: Option<&str>) -> RunConfig {
-    let overrides: Vec<(String, String)> = seconds
-        .map(|seconds| vec![("duration".to_string(), format!("{seconds}s"))])
-        .into_iter()
-        .flatten()
-        .collect();
+    let overrides: Vec<(String, String)> =
+        seconds.map(|seconds| vec![("duration".to_string(), format!("{seconds}s"))]).into_iter().flatten().collect();
     let loaded = load(&Memory::new(&format!("{case}.json"), text), &overrides).expect("the case is a scenario");
     run_config(&loaded.settings[0].spec, 1, &loaded.files).expect("the case makes a run").config
 }
 
 fn play(config: &RunConfig, watched: bool) -> RunEnd {
     let mut recorder = Recorder::new(config);
-    if watched { dynamo_sim::cluster::run(config, &mut [&mut recorder]) } else { dynamo_sim::cluster::run(config, &mut []) }
+    if watched {
+        dynamo_sim::cluster::run(config, &mut [&mut recorder])
+    } else {
+        dynamo_sim::cluster::run(config, &mut [])
+    }
 }
 
 fn operations(end: &RunEnd) -> u64 {
@@ -49,7 +50,10 @@ fn main() {
         println!("{}", operations(&end));
         return;
     }
-    println!("{:<12} {:<9} {:>9} {:>12} {:>9} {:>10}  digest", "case", "observers", "ops", "ops/CPU-s", "ns/event", "events/op");
+    println!(
+        "{:<12} {:<9} {:>9} {:>12} {:>9} {:>10}  digest",
+        "case", "observers", "ops", "ops/CPU-s", "ns/event", "events/op"
+    );
     for (case, text) in CASES {
         let config = config(case, text, None);
         for watched in [true, false] {

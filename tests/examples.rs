@@ -1,6 +1,10 @@
 //! Every example becomes a run in every setting, and the scripts among them come out as they say.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests look for their data, and say so when it is not there")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests look for their data, and say so when it is not there"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +34,8 @@ fn loaded(file: &Path) -> Loaded {
 
 fn title(file: &Path, setting: &Setting) -> String {
     let stem = file.file_stem().expect("a file has a name").to_string_lossy();
-    let values: Vec<String> = setting.values.iter().map(|value| format!("{}={}", value.axis, value.value.label())).collect();
+    let values: Vec<String> =
+        setting.values.iter().map(|value| format!("{}={}", value.axis, value.value.label())).collect();
     format!("{stem}[{}]", values.join(", "))
 }
 
@@ -66,7 +71,8 @@ fn broken(file: &Path) -> Vec<String> {
         let expecting = built.config.steps.iter().filter(|step| step.expect.is_some()).count();
         let judged = end.steps.iter().filter(|result| result.broken.is_some()).count();
         if expecting != judged {
-            broken.push(format!("{title}: {expecting} steps expect something, {judged} were judged; {:?}", end.notices));
+            broken
+                .push(format!("{title}: {expecting} steps expect something, {judged} were judged; {:?}", end.notices));
         }
     }
     broken

@@ -21,7 +21,10 @@ const LAYERS: &[&[&str]] = &[
 const STRANGERS: &[(&str, &str)] = &[("node", "network"), ("network", "node")];
 
 fn layer(module: &str) -> usize {
-    LAYERS.iter().position(|layer| layer.contains(&module)).unwrap_or_else(|| panic!("{module} has no layer; give it one here"))
+    LAYERS
+        .iter()
+        .position(|layer| layer.contains(&module))
+        .unwrap_or_else(|| panic!("{module} has no layer; give it one here"))
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -102,7 +105,12 @@ fn modules_import_from_their_own_layer_and_below() {
                 let Some(other) = LAYERS.iter().position(|layer| layer.contains(&name.as_str())) else { continue };
                 looked_at += 1;
                 if other < own || STRANGERS.contains(&(module, name.as_str())) {
-                    wrong.push(format!("src/{}:{}: `{module}` imports `{name}`: {}", inner.display(), number + 1, line.trim()));
+                    wrong.push(format!(
+                        "src/{}:{}: `{module}` imports `{name}`: {}",
+                        inner.display(),
+                        number + 1,
+                        line.trim()
+                    ));
                 }
             }
         }

@@ -100,12 +100,9 @@ fn figure_2_of_the_paper_holds() {
 
 #[test]
 fn a_single_node_holds_the_whole_circle() {
-    for kind in [
-        RingKind::RandomTokens { per_node: 1 },
-        RingKind::RandomTokens { per_node: 8 },
-        owners(&[0]),
-        RingKind::Modulo,
-    ] {
+    for kind in
+        [RingKind::RandomTokens { per_node: 1 }, RingKind::RandomTokens { per_node: 8 }, owners(&[0]), RingKind::Modulo]
+    {
         let (layout, ring) = build(config(1, kind));
         assert_eq!(shares_any(&layout, &ring, 3), [1.0]);
         for at in [0, 1, u128::MAX / 2, u128::MAX] {
@@ -154,8 +151,7 @@ fn riak_lists_hold_while_all_are_up_and_name_the_same_stand_ins() {
 
 #[test]
 fn five_nodes_striped_over_sixteen_partitions_never_share_a_list() {
-    let striped =
-        RingKind::EqualPartitions { by: PartitionCount::Partitions(16), assignment: Assignment::Striped };
+    let striped = RingKind::EqualPartitions { by: PartitionCount::Partitions(16), assignment: Assignment::Striped };
     let (layout, ring) = build(config(5, striped));
     assert_eq!(spread_violations(&layout, &ring, 3), 0);
     let counts: Vec<u32> =
@@ -178,10 +174,7 @@ fn figure_8_comes_out_of_the_three_strategies() {
             (strategy_2[i], RingKind::RandomTokensOverPartitions { per_node, partitions: 1024 }),
             (
                 strategy_3[i],
-                RingKind::EqualPartitions {
-                    by: PartitionCount::PerNode(per_node),
-                    assignment: Assignment::Random,
-                },
+                RingKind::EqualPartitions { by: PartitionCount::PerNode(per_node), assignment: Assignment::Random },
             ),
         ];
         for (figure, kind) in curves {
@@ -212,8 +205,7 @@ fn shares_of_random_tokens_vary_as_a_dirichlet_distribution() {
     for (nodes, per_node) in [(10u32, 1u32), (10, 16), (50, 16), (100, 1), (20, 128)] {
         let shares: Vec<Vec<f64>> = (0..200)
             .map(|seed| {
-                let (layout, ring) =
-                    build(Config { seed, ..config(nodes, RingKind::RandomTokens { per_node }) });
+                let (layout, ring) = build(Config { seed, ..config(nodes, RingKind::RandomTokens { per_node }) });
                 shares_primary(&layout, &ring)
             })
             .collect();
@@ -261,8 +253,7 @@ fn a_join_moves_about_one_part_in_eleven_and_modulo_moves_most() {
         };
         let (tokens, error) = share(RingKind::RandomTokens { per_node: 128 });
         assert!((tokens - 1.0 / 11.0).abs() < 4.5 * error, "tokens move {tokens} ± {error}");
-        let equal =
-            RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
+        let equal = RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
         let (partitions, _) = share(equal);
         assert!((partitions - 1.0 / 11.0).abs() < 0.005, "partitions move {partitions}");
         let (modulo, _) = share(RingKind::Modulo);
@@ -312,9 +303,8 @@ fn racks_fewer_than_copies_are_reported() {
     assert_eq!(violations(ring(2, Spread::Racks)), 72, "two racks cannot hold three copies apart");
     assert_eq!(violations(ring(1, Spread::Racks)), 0, "one rack means that no racks are told apart");
     let (layout, blind) = ring(3, Spread::Nodes);
-    let together = |segment: u32| {
-        first(&blind, segment, 3).iter().all(|node| node % 3 == first(&blind, segment, 1)[0] % 3)
-    };
+    let together =
+        |segment: u32| first(&blind, segment, 3).iter().all(|node| node % 3 == first(&blind, segment, 1)[0] % 3);
     assert!((0..layout.segments()).any(together), "without rack awareness some list lies in one rack");
 }
 
@@ -357,8 +347,7 @@ fn equal_partitions_move_no_copies_but_those_of_the_node_that_comes_or_goes() {
     for racks in [1, 2, 3, 5, 11] {
         let (mut lists, mut too_much) = (0, 0);
         for seed in 0..20 {
-            let equal =
-                RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
+            let equal = RingKind::EqualPartitions { by: PartitionCount::PerNode(32), assignment: Assignment::Random };
             let mut config = Config { seed, ..config(11, equal) };
             for (node, spec) in config.nodes.iter_mut().enumerate() {
                 spec.rack = node as u32 % racks;

@@ -73,7 +73,8 @@ fn a_sweep_crosses_its_axes_and_the_last_is_fastest() {
 fn the_hash_is_of_text_and_overrides() {
     let source = Memory::new("a.json", SMALLEST);
     let hash = |overrides: &[(&str, &str)]| {
-        let overrides: Vec<(String, String)> = overrides.iter().map(|(path, value)| (path.to_string(), value.to_string())).collect();
+        let overrides: Vec<(String, String)> =
+            overrides.iter().map(|(path, value)| (path.to_string(), value.to_string())).collect();
         load(&source, &overrides).unwrap_or_else(|errors| panic!("{errors}")).hash
     };
     assert_eq!(hash(&[]), hash(&[]));
@@ -105,7 +106,9 @@ fn objects<'a>(schema: &'a Value, name: &str, found: &mut Vec<(String, &'a Value
                 objects(value, &format!("{name}/{field}"), found);
             }
         }
-        Value::Array(list) => list.iter().enumerate().for_each(|(at, value)| objects(value, &format!("{name}/{at}"), found)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(at, value)| objects(value, &format!("{name}/{at}"), found))
+        }
         _ => {}
     }
 }
@@ -142,7 +145,9 @@ fn documented(section: &str) -> Option<Vec<String>> {
     let section = text.split(section).nth(1).expect("the section is there");
     let table = section.split_once("|---|").expect("the section has a table").1;
     let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
-    let cells = rows.flat_map(|row| row.split('|').nth(1).unwrap_or("").split([',', ' ']).map(str::trim).map(String::from).collect::<Vec<_>>());
+    let cells = rows.flat_map(|row| {
+        row.split('|').nth(1).unwrap_or("").split([',', ' ']).map(str::trim).map(String::from).collect::<Vec<_>>()
+    });
     Some(cells.filter_map(|cell| Some(cell.strip_prefix('`')?.strip_suffix('`')?.to_string())).collect())
 }
 
@@ -165,10 +170,30 @@ fn the_fields_of_the_schema_are_those_of_the_reference() {
         assert_eq!(fields, expected, "{section} is {title}");
     }
     let Some(mut step) = documented("## 6. `script`") else { return };
-    let actions = ["get", "put", "delete", "update", "inspect", "crash", "restart", "wipe", "pause", "slow", "disk_error", "skew", "cut", "link", "join", "leave", "replace", "run"];
+    let actions = [
+        "get",
+        "put",
+        "delete",
+        "update",
+        "inspect",
+        "crash",
+        "restart",
+        "wipe",
+        "pause",
+        "slow",
+        "disk_error",
+        "skew",
+        "cut",
+        "link",
+        "join",
+        "leave",
+        "replace",
+        "run",
+    ];
     step.extend(actions.map(String::from));
     step.sort();
-    let mut fields: Vec<String> = schema["$defs"]["Step"]["properties"].as_object().expect("a step").keys().cloned().collect();
+    let mut fields: Vec<String> =
+        schema["$defs"]["Step"]["properties"].as_object().expect("a step").keys().cloned().collect();
     fields.sort();
     assert_eq!(fields, step);
 }
@@ -180,7 +205,8 @@ fn metrics_are_those_of_the_reference() {
         eprintln!("SKIPPED: {path} is not there, no metric was compared");
         return;
     };
-    let section = text.split("## 10. Metrics").nth(1).and_then(|rest| rest.split("## 11.").next()).expect("the section is there");
+    let section =
+        text.split("## 10. Metrics").nth(1).and_then(|rest| rest.split("## 11.").next()).expect("the section is there");
     let rows: Vec<String> = dynamo_sim::scenario::metrics::Metric::rows().into_iter().map(|(row, ..)| row).collect();
     let mut documented = Vec::new();
     for line in section.lines().filter(|line| line.starts_with("| `")) {
@@ -205,7 +231,9 @@ fn metrics_are_those_of_the_reference() {
 
 #[test]
 fn ten_kilobytes_are_read_at_once() {
-    let step = |number: u32| format!(r#"{{ "name": "s{number}", "at": "{number}ms", "client": "ann", "get": {{ "key": "K" }} }}"#);
+    let step = |number: u32| {
+        format!(r#"{{ "name": "s{number}", "at": "{number}ms", "client": "ann", "get": {{ "key": "K" }} }}"#)
+    };
     let steps: Vec<String> = (0..150).map(step).collect();
     let text = format!(r#"{{ "version": 1, "cluster": {{ "nodes": 5 }}, "script": [{}] }}"#, steps.join(",\n"));
     assert!(text.len() > 10_000, "{} bytes", text.len());
@@ -277,7 +305,9 @@ fn collect(value: &Value, pointer: String, all: &mut Vec<String>) {
         Value::Object(map) => map.iter().for_each(|(name, value)| {
             collect(value, format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), all)
         }),
-        Value::Array(list) => list.iter().enumerate().for_each(|(at, value)| collect(value, format!("{pointer}/{at}"), all)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(at, value)| collect(value, format!("{pointer}/{at}"), all))
+        }
         _ => {}
     }
     all.push(pointer);
@@ -291,7 +321,11 @@ fn properties_are_those_of_the_reference() {
         eprintln!("SKIPPED: {path} is not there, no property was compared");
         return;
     };
-    let table = text.split("| properties | |").nth(1).and_then(|rest| rest.split("Each property").next()).expect("the table is there");
+    let table = text
+        .split("| properties | |")
+        .nth(1)
+        .and_then(|rest| rest.split("Each property").next())
+        .expect("the table is there");
     let documented: Vec<&str> = table.split('`').skip(1).step_by(2).collect();
     let known: Vec<&str> = Property::ALL.iter().map(|property| property.name()).collect();
     assert_eq!(known, documented);

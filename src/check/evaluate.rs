@@ -105,9 +105,12 @@ impl Case<'_> {
                     return None;
                 }
                 // Along an axis a bound may skip this point.
-                let here: Vec<(BoundKind, f64)> = bounds.iter().filter_map(|bound: &Bound| {
-                    self.expectation.bound_at(bound, self.place).map(|value| (bound.kind, value))
-                }).collect();
+                let here: Vec<(BoundKind, f64)> = bounds
+                    .iter()
+                    .filter_map(|bound: &Bound| {
+                        self.expectation.bound_at(bound, self.place).map(|value| (bound.kind, value))
+                    })
+                    .collect();
                 if here.is_empty() {
                     return None;
                 }
@@ -117,7 +120,14 @@ impl Case<'_> {
         }
     }
 
-    fn judgement(&self, value: Option<f64>, unit: Unit, verdict: Verdict, because: String, broken_by: Option<u32>) -> Judgement {
+    fn judgement(
+        &self,
+        value: Option<f64>,
+        unit: Unit,
+        verdict: Verdict,
+        because: String,
+        broken_by: Option<u32>,
+    ) -> Judgement {
         Judgement {
             expectation: self.number,
             setting: self.setting(),
@@ -176,10 +186,13 @@ impl Case<'_> {
                 }
             }
             over => {
-                let outcomes: Vec<Outcome> = numbers.iter().map(|number| match number {
-                    Ok(value) => holds(*value, bounds, within, None, unit),
-                    Err(because) => Outcome::NotJudged(because.clone()),
-                }).collect();
+                let outcomes: Vec<Outcome> = numbers
+                    .iter()
+                    .map(|number| match number {
+                        Ok(value) => holds(*value, bounds, within, None, unit),
+                        Err(because) => Outcome::NotJudged(because.clone()),
+                    })
+                    .collect();
                 let (verdict, because, by) = over_seeds(&outcomes, over);
                 let first = numbers.iter().find_map(|number| number.as_ref().ok().copied());
                 let value = by.and_then(|by| numbers[by as usize].as_ref().ok().copied()).or(first);
@@ -208,10 +221,13 @@ impl Case<'_> {
             return None;
         }
         let seeds = self.runs.seeds(self.setting());
-        let outcomes: Vec<Outcome> = (0..seeds).map(|seed| {
-            let findings = properties.iter().map(|property| (property, self.runs.finding(self.setting(), seed, *property)));
-            of_findings(findings.collect(), must_break)
-        }).collect();
+        let outcomes: Vec<Outcome> = (0..seeds)
+            .map(|seed| {
+                let findings =
+                    properties.iter().map(|property| (property, self.runs.finding(self.setting(), seed, *property)));
+                of_findings(findings.collect(), must_break)
+            })
+            .collect();
         let over = self.expectation.over.unwrap_or(if must_break { Over::Some } else { Over::Each });
         let (verdict, because, by) = over_seeds(&outcomes, over);
         Some(self.judgement(None, Unit::Count, verdict, because, by))
@@ -239,7 +255,12 @@ fn of_findings(findings: Vec<(&Property, Finding)>, must_break: bool) -> Outcome
         ([], true) => Outcome::Broken("no violation was found".into()),
         ([], false) => Outcome::Held,
         ([one], _) => Outcome::NotJudged(format!("{one}: {reason}")),
-        (many, _) => Outcome::NotJudged(format!("{} of {} properties are not judged, {} …: {reason}", many.len(), findings.len(), many[0])),
+        (many, _) => Outcome::NotJudged(format!(
+            "{} of {} properties are not judged, {} …: {reason}",
+            many.len(),
+            findings.len(),
+            many[0]
+        )),
     }
 }
 
@@ -278,9 +299,7 @@ fn over_seeds(outcomes: &[Outcome], over: Over) -> (Verdict, String, Option<u32>
 fn known(value: Value, query: &Query) -> Result<f64, String> {
     match value {
         Value::Number(number) => Ok(number),
-        Value::TooFewSamples => {
-            Err(format!("{} needs {} samples", query.metric, query.metric.samples_needed()))
-        }
+        Value::TooFewSamples => Err(format!("{} needs {} samples", query.metric, query.metric.samples_needed())),
         Value::NotJudged => Err(format!("{} is not judged by this build", query.metric)),
         Value::NothingToMeasure => Err(format!("there was nothing to measure {} of", query.metric)),
     }
@@ -354,7 +373,12 @@ mod tests {
 
     fn expect(path: &str, kind: BoundKind, values: Vec<Option<f64>>, settings: usize) -> Expectation {
         Expectation {
-            subject: Subject::Metric { query: query(path), versus: None, bounds: vec![Bound { kind, values }], within: None },
+            subject: Subject::Metric {
+                query: query(path),
+                versus: None,
+                bounds: vec![Bound { kind, values }],
+                within: None,
+            },
             settings: (0..settings as u32).collect(),
             points: (0..settings as u32).collect(),
             over: None,
@@ -402,7 +426,8 @@ mod tests {
     #[test]
     fn seeds_are_weighed_as_asked() {
         let over = |over: Over, values: &[f64]| {
-            let expectation = Expectation { over: Some(over), ..expect("stale.reads", BoundKind::AtLeast, vec![Some(2.0)], 1) };
+            let expectation =
+                Expectation { over: Some(over), ..expect("stale.reads", BoundKind::AtLeast, vec![Some(2.0)], 1) };
             judge(expectation, vec![numbers(values)])[0].0
         };
         assert_eq!(over(Over::Each, &[1.0, 3.0]), Verdict::Broken);

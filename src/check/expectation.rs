@@ -177,7 +177,8 @@ impl Expectation {
                         unit = Unit::Ratio;
                     }
                     let same = versus.query == *query;
-                    let other = if same { "that of the other setting".to_string() } else { versus.query.metric.to_string() };
+                    let other =
+                        if same { "that of the other setting".to_string() } else { versus.query.metric.to_string() };
                     text.push_str(&format!(" {word} {other}"));
                     if !same {
                         push_narrow(&mut text, &versus.query.narrow);

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::out::{print_data, say};
 use super::BAD_INPUT;
+use super::out::{print_data, say};
 use crate::report::run_dir::sorted_entries;
 use crate::scenario;
 use crate::scenario::source::Disk;
@@ -29,6 +29,7 @@ pub(super) fn list(directory: &str) -> u8 {
         lines.push((stem.to_string(), about));
     }
     let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let text: String = lines.iter().map(|(name, about)| format!("{name:width$}  {about}").trim_end().to_string() + "\n").collect();
+    let text: String =
+        lines.iter().map(|(name, about)| format!("{name:width$}  {about}").trim_end().to_string() + "\n").collect();
     print_data(text.as_bytes())
 }

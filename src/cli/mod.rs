@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_run_is_asked_for_in_one_line() {
-        let arguments = ["dynamo-sim", "run", "a.json", "--seeds", "3..5", "-j", "2", "--set", "cluster.nodes=7", "--force"];
+        let arguments =
+            ["dynamo-sim", "run", "a.json", "--seeds", "3..5", "-j", "2", "--set", "cluster.nodes=7", "--force"];
         let Command::Run(run) = Arguments::parse_from(arguments).command else { panic!("it is a run") };
         assert_eq!(run.seeds.map(|seeds| seeds.bounds(1)), Some((3, 5)));
         assert_eq!(run.set, [("cluster.nodes".to_string(), "7".to_string())]);

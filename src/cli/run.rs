@@ -162,10 +162,12 @@ impl Over<'_> {
 
     fn settings(&self) -> Vec<SettingRow> {
         let settings = self.plan.loaded.settings.iter();
-        settings.map(|setting| SettingRow {
-            number: setting.number,
-            labels: setting.values.iter().map(|value| value.value.label()).collect(),
-        }).collect()
+        settings
+            .map(|setting| SettingRow {
+                number: setting.number,
+                labels: setting.values.iter().map(|value| value.value.label()).collect(),
+            })
+            .collect()
     }
 
     fn runs_csv(&self) -> Vec<u8> {
@@ -183,7 +185,8 @@ impl Over<'_> {
         let run = &self.campaign.runs[0];
         let (config, _) = self.plan.config(0, run.seed).expect("it was made before");
         let values = &self.plan.loaded.settings[0].values;
-        let setting: Vec<(String, String)> = values.iter().map(|value| (value.axis.clone(), value.value.label())).collect();
+        let setting: Vec<(String, String)> =
+            values.iter().map(|value| (value.axis.clone(), value.value.label())).collect();
         let about = About {
             scenario: &self.plan.loaded.name,
             setting: &setting,
@@ -238,11 +241,18 @@ impl Over<'_> {
     fn sweep_json(&self, axes: &[String], settings: &[SettingRow]) -> Json {
         let runs = self.campaign.runs.iter().map(|run| {
             let labels = settings.iter().find(|setting| setting.number == run.setting).map(|setting| &setting.labels);
-            let setting: serde_json::Map<String, Json> =
-                axes.iter().zip(labels.into_iter().flatten()).map(|(axis, label)| (axis.clone(), json!(label))).collect();
-            let metrics: serde_json::Map<String, Json> = run.columns.iter().map(|(metric, value)| {
-                (metric.column(), value.number().map_or(Json::Null, |value| number(value, metric.unit())))
-            }).collect();
+            let setting: serde_json::Map<String, Json> = axes
+                .iter()
+                .zip(labels.into_iter().flatten())
+                .map(|(axis, label)| (axis.clone(), json!(label)))
+                .collect();
+            let metrics: serde_json::Map<String, Json> = run
+                .columns
+                .iter()
+                .map(|(metric, value)| {
+                    (metric.column(), value.number().map_or(Json::Null, |value| number(value, metric.unit())))
+                })
+                .collect();
             json!({
                 "setting": setting,
                 "seed": run.seed,
@@ -320,7 +330,10 @@ mod tests {
 
     fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
         let names = sorted_entries(directory).expect("it is there");
-        names.into_iter().map(|name| (name.clone(), std::fs::read(directory.join(name)).expect("it is a file"))).collect()
+        names
+            .into_iter()
+            .map(|name| (name.clone(), std::fs::read(directory.join(name)).expect("it is a file")))
+            .collect()
     }
 
     fn status_of(expect: &str) -> u8 {
@@ -393,10 +406,18 @@ mod tests {
         let [all, off] = [&summary["metrics"], &summary["windows"]["off"]];
         assert!(number(&off["ops.count"]) > 50.0 && number(&off["ops.count"]) < number(&all["ops.count"]) / 2.0);
         assert!(number(&all["hints.created"]) > 0.0, "the crash bit");
-        assert_eq!(all["hints.created"], json!(["n1", "n2", "n3", "n4", "n5"].iter().map(|node| {
-            summary["nodes"][node]["hints.created"].as_u64().expect("a count")
-        }).sum::<u64>()), "nodes add up to the whole");
-        let shares: f64 = ["n1", "n2", "n3", "n4", "n5"].iter().map(|node| number(&summary["nodes"][node]["load.share"])).sum();
+        assert_eq!(
+            all["hints.created"],
+            json!(
+                ["n1", "n2", "n3", "n4", "n5"]
+                    .iter()
+                    .map(|node| { summary["nodes"][node]["hints.created"].as_u64().expect("a count") })
+                    .sum::<u64>()
+            ),
+            "nodes add up to the whole"
+        );
+        let shares: f64 =
+            ["n1", "n2", "n3", "n4", "n5"].iter().map(|node| number(&summary["nodes"][node]["load.share"])).sum();
         assert!((shares - 1.0).abs() < 1e-5, "{shares}");
         assert_eq!((&summary["faults"][0]["kind"], &summary["faults"][0]["to_ms"]), (&json!("crash"), &json!(900.0)));
         assert_eq!(all["ops.count"], summary["clients"]["users"]["ops.count"]);
@@ -434,7 +455,8 @@ mod tests {
     #[test]
     fn a_person_reads_what_came_out() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let scenario = PAIR.replace("EXPECT", r#"{ "metric": "get.count", "above": 1 }, { "metric": "lost.writes", "equals": 0 }"#);
+        let scenario = PAIR
+            .replace("EXPECT", r#"{ "metric": "get.count", "above": 1 }, { "metric": "lost.writes", "equals": 0 }"#);
         let arguments = arguments(directory.path(), &scenario, "out", |_| {});
         let loaded = load(&arguments.file, &[]).expect("it is a scenario");
         let expectations = expect::expectations(&loaded).expect("they can be asked");
@@ -445,7 +467,8 @@ mod tests {
         let title = Title { name: &loaded.name, about: &loaded.about, notices: &[] };
         let text = terminal::run(&title, &config, &campaign.runs[0], &judgements);
         let plain = anstream::adapter::strip_str(&text).to_string();
-        let lines: Vec<&str> = plain.lines().filter(|line| !line.contains("digest") && !line.contains("events")).collect();
+        let lines: Vec<&str> =
+            plain.lines().filter(|line| !line.contains("digest") && !line.contains("events")).collect();
         assert_eq!(lines.join("\n"), GOLDEN, "{plain}");
     }
 

@@ -454,8 +454,10 @@ impl Plan<'_> {
     /// The member at which an administrator says something about `about`: one that is up, if there is any.
     fn via(&self, at: SimTime, about: NodeId) -> NodeId {
         let members = self.members_at(at);
-        let is_down = |node: NodeId| self.down.iter().any(|&(down, since, until)| down == node && since <= at && at <= until);
-        let others = || self.nodes.seeds.iter().chain(&members).filter(|&&node| node != about && members.contains(&node));
+        let is_down =
+            |node: NodeId| self.down.iter().any(|&(down, since, until)| down == node && since <= at && at <= until);
+        let others =
+            || self.nodes.seeds.iter().chain(&members).filter(|&&node| node != about && members.contains(&node));
         let up = others().find(|&&node| !is_down(node));
         *up.or_else(|| others().next()).expect("a cluster that changes has another member")
     }
@@ -480,7 +482,12 @@ mod tests {
     const MINUTE: SimTime = SimTime(60_000_000_000);
 
     fn nodes() -> Nodes {
-        Nodes { members: (0..7).map(NodeId).collect(), spares: vec![NodeId(8), NodeId(7)], seeds: vec![NodeId(1)], n: 3 }
+        Nodes {
+            members: (0..7).map(NodeId).collect(),
+            spares: vec![NodeId(8), NodeId(7)],
+            seeds: vec![NodeId(1)],
+            n: 3,
+        }
     }
 
     /// Everything on, and always there.
@@ -568,8 +575,11 @@ mod tests {
                 };
                 let downs = downs(&draw(&config, seed, &nodes()));
                 for &(_, from, _) in &downs {
-                    let together: Vec<NodeId> =
-                        downs.iter().filter(|&&(_, since, until)| since <= from && from <= until).map(|down| down.0).collect();
+                    let together: Vec<NodeId> = downs
+                        .iter()
+                        .filter(|&&(_, since, until)| since <= from && from <= until)
+                        .map(|down| down.0)
+                        .collect();
                     let mut apart = together.clone();
                     apart.sort_unstable();
                     apart.dedup();
@@ -587,7 +597,8 @@ mod tests {
             let full = draw(&everything(), seed, &nodes());
             let without = |config| draw(&config, seed, &nodes());
             let no_cuts = without(ChaosConfig { cut: None, ..everything() });
-            let rest: Vec<Step> = full.iter().filter(|step| of(std::slice::from_ref(step), "cut").next().is_none()).cloned().collect();
+            let rest: Vec<Step> =
+                full.iter().filter(|step| of(std::slice::from_ref(step), "cut").next().is_none()).cloned().collect();
             assert_eq!(no_cuts, rest, "seed {seed}");
             let no_pauses = without(ChaosConfig { pause: None, wipe: None, leave: None, ..everything() });
             for class in ["crash", "slow", "cut", "link", "skew"] {
@@ -619,7 +630,10 @@ mod tests {
     fn shapes_and_disks_come_by_their_weights() {
         let to = SimTime(20_000_000_000_000);
         let mut config = ChaosConfig { present: 1.0, pause: None, ..ChaosConfig::new(SimTime::ZERO, to) };
-        config.crash = Some(Crash { disk: vec![(DiskFate::Kept, 0.0), (DiskFate::Lost, 3.0), (DiskFate::TailLost, 1.0)], ..Crash::default() });
+        config.crash = Some(Crash {
+            disk: vec![(DiskFate::Kept, 0.0), (DiskFate::Lost, 3.0), (DiskFate::TailLost, 1.0)],
+            ..Crash::default()
+        });
         let steps = draw(&config, 1, &nodes());
         let lost = |step: &&Step| matches!(step.action, Action::Fault(Fault::Crash { disk: DiskFate::Lost, .. }));
         let kept = |step: &Step| matches!(step.action, Action::Fault(Fault::Crash { disk: DiskFate::Kept, .. }));

@@ -16,11 +16,11 @@ use crate::node::membership::View;
 use crate::node::message::{Message, Outcome, Put};
 use crate::node::outputs::Input;
 use crate::node::{Node, write_id};
+use crate::version::value::Part;
 use crate::version::{Siblings, Value, Version, merge_values};
 use crate::workload::arrivals::{Arrivals, Arriving};
 use crate::workload::config::{Arrival, ContextRule, Data, KeyChoice, OperationKind};
 use crate::workload::keys::Picked;
-use crate::version::value::Part;
 use crate::workload::session::{GroupState, Session};
 use crate::workload::values::{self, Fresh};
 
@@ -367,7 +367,8 @@ impl Simulation<'_> {
         let made = values::make(data, op.kind, seen, fresh);
         if counts {
             let takes = op.kind == OperationKind::Remove;
-            let now = Part { added: counted.added + u64::from(!takes), taken: counted.taken + u64::from(takes), ..counted };
+            let now =
+                Part { added: counted.added + u64::from(!takes), taken: counted.taken + u64::from(takes), ..counted };
             clients.counted.insert((op.session, op.key), now);
         }
         (made.value, made.size)
@@ -403,7 +404,16 @@ impl Simulation<'_> {
                     part: false,
                 });
             }
-            self.observe(&Observation::Started { op: name, kind, group, session, key, intended_at: stage_at, windows, part });
+            self.observe(&Observation::Started {
+                op: name,
+                kind,
+                group,
+                session,
+                key,
+                intended_at: stage_at,
+                windows,
+                part,
+            });
         }
         self.send_request(place);
     }
@@ -498,7 +508,14 @@ impl Simulation<'_> {
     }
 
     /// A stage's answer has come, or its time is over.
-    fn stage_over(&mut self, place: u32, outcome: Outcome, read: Siblings, written: Option<Version>, fastest: Option<NodeId>) {
+    fn stage_over(
+        &mut self,
+        place: u32,
+        outcome: Outcome,
+        read: Siblings,
+        written: Option<Version>,
+        fastest: Option<NodeId>,
+    ) {
         let op = self.clients.ops[place as usize].as_mut().expect("it is under way");
         if outcome != Outcome::Ok && outcome != Outcome::Refused && u32::from(op.attempt) < op.retries {
             op.attempt += 1;
@@ -593,7 +610,8 @@ impl Simulation<'_> {
     /// The session remembers what it has seen of the key.
     fn remember(&mut self, place: u32, read: &Siblings, written: Option<&Version>) {
         let op = self.clients.ops[place as usize].as_ref().expect("it is under way");
-        let keeps = op.step.is_some() || self.clients.groups.get(op.group.index()).is_some_and(|group| group.keeps_contexts);
+        let keeps =
+            op.step.is_some() || self.clients.groups.get(op.group.index()).is_some_and(|group| group.keeps_contexts);
         if !keeps {
             return;
         }
@@ -678,7 +696,8 @@ impl Simulation<'_> {
         for part in 0..2 {
             let own = OpId::scripted(session, number + part);
             let draws = scripted.draws.map_or(own, |(session, number)| OpId::of_session(session, number + part)).0;
-            let fates = ScriptedFates { draws, reaches: scripted.fates.reaches.clone(), legs: scripted.fates.legs.clone() };
+            let fates =
+                ScriptedFates { draws, reaches: scripted.fates.reaches.clone(), legs: scripted.fates.legs.clone() };
             self.script.fates.insert(own, fates);
         }
         let (kind, stage) = match scripted.kind {
@@ -730,7 +749,11 @@ impl Simulation<'_> {
 
 /// The name of an operation's second part.
 fn next_number(op: OpId) -> OpId {
-    if op.is_scripted() { OpId::scripted(op.session(), op.number() + 1) } else { OpId::of_session(op.session(), op.number() + 1) }
+    if op.is_scripted() {
+        OpId::scripted(op.session(), op.number() + 1)
+    } else {
+        OpId::of_session(op.session(), op.number() + 1)
+    }
 }
 
 /// How a stage is counted, and whether it is part of an update.

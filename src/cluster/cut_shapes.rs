@@ -73,7 +73,8 @@ pub fn specs(shape: Shape, nodes: &[NodeId]) -> Vec<CutSpec> {
             let count = nodes.len();
             // So many neighbours on either side that they are a majority together with the node itself.
             let reach = (count / 2).div_ceil(2);
-            let far = |i: usize| (reach + 1..count - reach).map(move |away| nodes[(i + away) % count]).collect::<Vec<_>>();
+            let far =
+                |i: usize| (reach + 1..count - reach).map(move |away| nodes[(i + away) % count]).collect::<Vec<_>>();
             // Being far is mutual, so that one direction of each node covers both of each pair.
             (0..count).map(|i| CutSpec::OneWay { from: ends(&nodes[i..=i]), to: ends(&far(i)) }).collect()
         }
@@ -94,7 +95,9 @@ mod tests {
         let specs = specs(shape, &nodes);
         let cut = |from: NodeId, to: NodeId| {
             specs.iter().any(|spec| match spec {
-                CutSpec::OneWay { from: senders, to: receivers } => senders.nodes.contains(&from) && receivers.nodes.contains(&to),
+                CutSpec::OneWay { from: senders, to: receivers } => {
+                    senders.nodes.contains(&from) && receivers.nodes.contains(&to)
+                }
                 CutSpec::Between(groups) => {
                     let group_of = |node| groups.iter().position(|group| group.nodes.contains(&node));
                     matches!((group_of(from), group_of(to)), (Some(a), Some(b)) if a != b)
@@ -142,7 +145,10 @@ mod tests {
         for count in 4..40 {
             let passes = passes(Shape::MajoritiesRing, count);
             let mut heard: Vec<Vec<usize>> = (0..count as usize).map(|to| heard_by(&passes, to)).collect();
-            assert!(heard.iter().all(|heard| heard.len() > count as usize / 2 && heard.len() < count as usize), "{count}: {heard:?}");
+            assert!(
+                heard.iter().all(|heard| heard.len() > count as usize / 2 && heard.len() < count as usize),
+                "{count}: {heard:?}"
+            );
             let mutual = (0..count as usize).all(|a| (0..count as usize).all(|b| passes[a][b] == passes[b][a]));
             assert!(mutual, "{count}: who hears is heard");
             heard.sort_unstable();

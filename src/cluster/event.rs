@@ -24,9 +24,14 @@ pub(super) enum Event {
     /// The read of a `write_then_read`.
     ReadBack(OpId),
     /// A step of the script, for the so-manieth time.
-    Step { step: u32, round: u32 },
+    Step {
+        step: u32,
+        round: u32,
+    },
     /// A fault ends.
-    FaultEnds { fault: u32 },
+    FaultEnds {
+        fault: u32,
+    },
     /// A window opens or closes.
     WindowOpens(u32),
     WindowCloses(u32),

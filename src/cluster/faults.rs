@@ -54,7 +54,8 @@ impl Faults {
             .iter()
             .enumerate()
             .map(|(number, fault)| {
-                let grown: u64 = fault.counters.iter().map(|&(node, before)| counter(&nodes[node.index()]) - before).sum();
+                let grown: u64 =
+                    fault.counters.iter().map(|&(node, before)| counter(&nodes[node.index()]) - before).sum();
                 let open = if fault.to.is_none() { grown } else { 0 };
                 let hits = fault.hits + open + network.hits(FaultId(number as u32));
                 FaultResult { step: fault.step, from: fault.from, to: fault.to, hits }
@@ -161,7 +162,9 @@ impl Simulation<'_> {
         fault.to = Some(self.now);
         let (step, counters) = (fault.step, std::mem::take(&mut fault.counters));
         self.record(u64::from(number), u64::from(step), 5 << 56);
-        let Action::Fault(what) = &config.steps[step as usize].action else { unreachable!("a fault comes from a fault's step") };
+        let Action::Fault(what) = &config.steps[step as usize].action else {
+            unreachable!("a fault comes from a fault's step")
+        };
         let is_disk_error = matches!(what, Fault::DiskError { .. });
         let grown: u64 = counters
             .iter()
@@ -257,7 +260,9 @@ impl Simulation<'_> {
         let stopped = self.faults.stops.iter().position(|&(stopped, by)| stopped == node && by == fault);
         let Some(place) = stopped else { return };
         self.faults.stops.remove(place);
-        if self.processes[node.index()] != Process::Down || self.faults.stops.iter().any(|(stopped, _)| *stopped == node) {
+        if self.processes[node.index()] != Process::Down
+            || self.faults.stops.iter().any(|(stopped, _)| *stopped == node)
+        {
             return;
         }
         self.processes[node.index()] = Process::Up;
@@ -273,9 +278,13 @@ impl Simulation<'_> {
     }
 
     fn resume(&mut self, node: NodeId, fault: u32) {
-        let Some(place) = self.faults.stops.iter().position(|&(stopped, by)| stopped == node && by == fault) else { return };
+        let Some(place) = self.faults.stops.iter().position(|&(stopped, by)| stopped == node && by == fault) else {
+            return;
+        };
         self.faults.stops.remove(place);
-        if self.processes[node.index()] != Process::Paused || self.faults.stops.iter().any(|(stopped, _)| *stopped == node) {
+        if self.processes[node.index()] != Process::Paused
+            || self.faults.stops.iter().any(|(stopped, _)| *stopped == node)
+        {
             return;
         }
         self.processes[node.index()] = Process::Up;
@@ -316,7 +325,8 @@ impl Simulation<'_> {
             }
             WipeWhat::Keys(keys) => keys.iter().copied().filter(|&key| !holder.versions(key).is_empty()).collect(),
             WipeWhat::Fraction(fraction) => {
-                let mut stream = Stream::new(self.config.seed, Purpose::Wipe, u64::from(fault) << 32 | u64::from(node.0));
+                let mut stream =
+                    Stream::new(self.config.seed, Purpose::Wipe, u64::from(fault) << 32 | u64::from(node.0));
                 let mut keys = holder.table().keys_sorted();
                 keys.retain(|_| stream.chance(*fraction));
                 keys

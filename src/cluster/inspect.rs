@@ -186,7 +186,11 @@ impl Simulation<'_> {
                     format!("{} {clock} dot {name}:{}", text_of(config, version.value()), dot.counter)
                 })
                 .collect();
-            broken.push(format!("versions: {missing} of {} expected are missing; there are: {}", expected.len(), seen.join("; ")));
+            broken.push(format!(
+                "versions: {missing} of {} expected are missing; there are: {}",
+                expected.len(),
+                seen.join("; ")
+            ));
         }
     }
 
@@ -216,7 +220,8 @@ impl Simulation<'_> {
         if let Some(expected) = &expect.copies {
             for (value, copies) in expected {
                 let wanted = literal_text(config, value);
-                let running = real.iter().filter(|node| self.processes[node.id().index()] != super::reach::Process::Down);
+                let running =
+                    real.iter().filter(|node| self.processes[node.id().index()] != super::reach::Process::Down);
                 let seen = running.filter(|node| texts(config, node.versions(key)).contains(&wanted)).count() as u32;
                 differs(broken, &format!("copies of {wanted}"), copies, &seen, u32::to_string);
             }
@@ -256,7 +261,8 @@ impl Simulation<'_> {
         }
         if let Some(expected) = &expect.list {
             let segment = self.commons.keys.segment(key);
-            let looker = self.nodes[..self.members].iter().position(|node| self.serving[node.id().index()]).unwrap_or(0);
+            let looker =
+                self.nodes[..self.members].iter().position(|node| self.serving[node.id().index()]).unwrap_or(0);
             let view = self.nodes[looker].view().clone();
             let placement = self.commons.placement(&view);
             let list = placement.ring.list(segment);

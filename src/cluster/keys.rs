@@ -67,7 +67,13 @@ impl KeyBook {
 }
 
 /// The version a key holds at the start, as if written through this node.
-fn first_version(config: &RunConfig, key: KeyId, key_config: &KeyConfig, first: &FirstValue, writer: NodeId) -> Version {
+fn first_version(
+    config: &RunConfig,
+    key: KeyId,
+    key_config: &KeyConfig,
+    first: &FirstValue,
+    writer: NodeId,
+) -> Version {
     let write = WriteId(1 << 63 | u64::from(key.0));
     let (value, size) = match first {
         FirstValue::Literal(literal) => {

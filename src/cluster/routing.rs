@@ -119,7 +119,14 @@ impl Simulation<'_> {
     }
 
     /// A load balancer's choice among the nodes that are up and in reach.
-    fn balance(&mut self, group: GroupId, session: SessionId, among: Option<&[NodeId]>, pick: Pick, bits: u64) -> Option<NodeId> {
+    fn balance(
+        &mut self,
+        group: GroupId,
+        session: SessionId,
+        among: Option<&[NodeId]>,
+        pick: Pick,
+        bits: u64,
+    ) -> Option<NodeId> {
         let end = Endpoint::client(session);
         let region = self.network.region_of(end, group);
         let place = (group, region.unwrap_or(u32::MAX));

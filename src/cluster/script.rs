@@ -60,7 +60,10 @@ impl Script {
 
     /// Steps that never came to their end.
     pub fn unfinished(&self) -> Vec<String> {
-        (self.progress.iter().zip(&self.names)).filter(|(p, _)| **p == Progress::ToCome).map(|(_, name)| name.clone()).collect()
+        (self.progress.iter().zip(&self.names))
+            .filter(|(p, _)| **p == Progress::ToCome)
+            .map(|(_, name)| name.clone())
+            .collect()
     }
 }
 
@@ -168,7 +171,11 @@ impl Simulation<'_> {
     /// An administrator's command at a node.
     fn administer(&mut self, number: u32, command: Admin, via: NodeId) {
         if self.processes[via.index()] != Process::Up {
-            self.notices.push(format!("{}: {} is down, the command was not heard", self.script.names[number as usize], self.config.node_names[via.index()]));
+            self.notices.push(format!(
+                "{}: {} is down, the command was not heard",
+                self.script.names[number as usize],
+                self.config.node_names[via.index()]
+            ));
             self.step_over(number);
             return;
         }
@@ -188,7 +195,11 @@ impl Simulation<'_> {
         if self.commons.changes.len() == change {
             // Nothing to announce: who is to join is a member already, as this node sees it.
             let (step, _) = self.script.changes.remove(&change).expect("it was put there just now");
-            self.notices.push(format!("{}: {} saw nothing to change", self.script.names[step as usize], self.config.node_names[via.index()]));
+            self.notices.push(format!(
+                "{}: {} saw nothing to change",
+                self.script.names[step as usize],
+                self.config.node_names[via.index()]
+            ));
             self.turn_windows(|span| span == WindowSpan::Step(step), false);
             self.step_over(step);
         }
@@ -202,7 +213,9 @@ impl Simulation<'_> {
             self.script.moves[place].had_to_move = size.copies;
             self.script.moves[place].nodes_affected = u64::from(size.nodes_affected);
         }
-        let Action::Admin { command, .. } = self.config.steps[step as usize].action else { unreachable!("a change comes from a command") };
+        let Action::Admin { command, .. } = self.config.steps[step as usize].action else {
+            unreachable!("a change comes from a command")
+        };
         match command {
             Admin::Join(node) => self.serving[node.index()] = true,
             Admin::Leave(node) => self.serving[node.index()] = false,

@@ -1,10 +1,10 @@
 //! The event loop: pop the earliest event, tell the digest and the observers, hand the input to the node,
 //! client or fault it is for, drain the outputs into the agenda. One thread, one run.
 
+use crate::history::staleness::Staleness;
 use crate::history::{Interest, Observation, Observer};
 use crate::kernel::agenda::{Agenda, Due};
 use crate::kernel::digest::Digest;
-use crate::history::staleness::Staleness;
 use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId};
 use crate::kernel::time::SimTime;
 use crate::network::{Envelope, Fate, Leg, LossCause, Network};
@@ -389,7 +389,16 @@ impl<'a> Simulation<'a> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn dispatch(&mut self, fate: Fate, from: Endpoint, to: Endpoint, op: OpId, attempt: u16, leg: Leg, message: Message) {
+    fn dispatch(
+        &mut self,
+        fate: Fate,
+        from: Endpoint,
+        to: Endpoint,
+        op: OpId,
+        attempt: u16,
+        leg: Leg,
+        message: Message,
+    ) {
         let sent_at = self.now;
         match fate {
             Fate::Deliver(at) => {
@@ -454,7 +463,9 @@ impl ScriptedFates {
             return Some(LegFate::Lost);
         }
         let named = self.legs.iter().rev().find(|(l, node, _)| *l == leg && *node == Some(NodeId(replica)));
-        named.or_else(|| self.legs.iter().rev().find(|(l, node, _)| *l == leg && node.is_none())).map(|(_, _, fate)| *fate)
+        named
+            .or_else(|| self.legs.iter().rev().find(|(l, node, _)| *l == leg && node.is_none()))
+            .map(|(_, _, fate)| *fate)
     }
 }
 

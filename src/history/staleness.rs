@@ -260,7 +260,8 @@ mod tests {
             stamp,
             value: Value::Blob(1),
             size: 1,
-            write: WriteId(stamp), issued: 0
+            write: WriteId(stamp),
+            issued: 0,
         };
         coordinate(scheme, local, context, write)
     }

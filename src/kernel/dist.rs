@@ -193,11 +193,8 @@ impl Dist {
             Dist::Exponential { mean } => mean * minus_ln(p, q),
             Dist::Normal { mean, sd } => {
                 let (above, below) = (math::normal_cdf(mean / sd), math::normal_cdf(-mean / sd));
-                let z = if p < 0.5 {
-                    math::normal_quantile(below + p * above)
-                } else {
-                    -math::normal_quantile(q * above)
-                };
+                let z =
+                    if p < 0.5 { math::normal_quantile(below + p * above) } else { -math::normal_quantile(q * above) };
                 (mean + sd * z).max(0.0)
             }
             Dist::Lognormal { median, sigma } => {
@@ -513,10 +510,7 @@ mod tests {
         assert_eq!(wrong(Dist::Uniform { min: 2, max: 1 }), "min is 2, above max, which is 1");
         assert_eq!(wrong(Dist::Samples(vec![])), "there are no samples");
         assert_eq!(wrong(Dist::Mixture(vec![])), "the sum of the weights is 0, not a number above 0");
-        assert_eq!(
-            wrong(Dist::Quantiles(vec![(0.5, 3.0), (0.9, 2.0)])),
-            "the value at 0.5 is above the value at 0.9"
-        );
+        assert_eq!(wrong(Dist::Quantiles(vec![(0.5, 3.0), (0.9, 2.0)])), "the value at 0.5 is above the value at 0.9");
         assert!(Dist::Gamma { shape: f64::NAN, mean: 1.0 }.check().is_err(), "not a number is no shape");
         for dist in one_of_every_kind() {
             assert_eq!(dist.check(), Ok(()));

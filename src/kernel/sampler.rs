@@ -196,18 +196,15 @@ fn simple(dist: &Dist) -> Dist {
     match dist {
         Dist::Mixture(parts) => Dist::Mixture(parts.iter().map(|(weight, part)| (*weight, simple(part))).collect()),
         Dist::Scaled { by: 0.0, .. } => Dist::Constant(0),
-        Dist::Shifted { by, of } => carried(
-            simple(of),
-            |value| value.saturating_add(*by),
-            &|value| value + *by as f64,
-            &|of| Dist::Shifted { by: *by, of: Box::new(of) },
-        ),
-        Dist::Scaled { by, of } => carried(
-            simple(of),
-            |value| whole(value as f64 * by),
-            &|value| value * by,
-            &|of| Dist::Scaled { by: *by, of: Box::new(of) },
-        ),
+        Dist::Shifted { by, of } => {
+            carried(simple(of), |value| value.saturating_add(*by), &|value| value + *by as f64, &|of| Dist::Shifted {
+                by: *by,
+                of: Box::new(of),
+            })
+        }
+        Dist::Scaled { by, of } => carried(simple(of), |value| whole(value as f64 * by), &|value| value * by, &|of| {
+            Dist::Scaled { by: *by, of: Box::new(of) }
+        }),
         _ => dist.clone(),
     }
 }

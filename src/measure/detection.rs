@@ -105,7 +105,8 @@ impl Detection {
         if self.down_since[node.index()].is_some() {
             return;
         }
-        let own: Vec<NodeId> = self.held.range((node, NodeId(0))..=(node, NodeId(u32::MAX))).map(|((_, peer), _)| *peer).collect();
+        let own: Vec<NodeId> =
+            self.held.range((node, NodeId(0))..=(node, NodeId(u32::MAX))).map(|((_, peer), _)| *peer).collect();
         for peer in own {
             self.end(now, node, peer);
         }
@@ -218,7 +219,11 @@ mod tests {
         detection.trusts(SimTime(310), A, B);
         detection.finish(SimTime(1_000));
         assert_eq!((detection.latency.count(), detection.latency.max()), (1, 30));
-        assert_eq!((detection.mistake.count(), detection.mistake.max()), (2, 40), "the second lasted 10 after the recovery");
+        assert_eq!(
+            (detection.mistake.count(), detection.mistake.max()),
+            (2, 40),
+            "the second lasted 10 after the recovery"
+        );
         assert_eq!(detection.false_share(), Some(0.5));
         assert_eq!(detection.false_positive(), Some(50.0 / 1_900.0));
     }

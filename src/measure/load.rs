@@ -51,8 +51,12 @@ impl Holdings {
         let layout = ring::Layout::new(config.clone());
         let ring = layout.initial_ring(&config.initial_members);
         let nodes = config.nodes.len();
-        let mut holdings =
-            Holdings { ring: vec![0.0; nodes], primary: vec![0.0; nodes], holds: vec![false; nodes], ..Holdings::default() };
+        let mut holdings = Holdings {
+            ring: vec![0.0; nodes],
+            primary: vec![0.0; nodes],
+            holds: vec![false; nodes],
+            ..Holdings::default()
+        };
         let any = ring::shares_any(&layout, &ring, config.replicas);
         let first = ring::shares_primary(&layout, &ring);
         for ((node, any), first) in ring.holders().iter().zip(any).zip(first) {

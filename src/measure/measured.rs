@@ -156,12 +156,15 @@ impl Measured {
             // Expectations may say that a mechanism which is off did nothing; files do not mention it.
             Metric::Hints(_) | Metric::HintsHeldMax | Metric::HintsBytesMax => return self.has_hints,
             Metric::ReadRepairWrites => return self.has_read_repair,
-            Metric::AntiEntropy(_) | Metric::AntiEntropyBytes | Metric::AntiEntropyFullScan => return self.has_anti_entropy,
+            Metric::AntiEntropy(_) | Metric::AntiEntropyBytes | Metric::AntiEntropyFullScan => {
+                return self.has_anti_entropy;
+            }
             Metric::MovementKeys | Metric::MovementScanned | Metric::MovementDuplicates => return self.has_moves(),
             Metric::MovementBytes | Metric::MovementNodesAffected => return self.has_moves(),
             _ => return true,
         };
-        self.all[0].started_and_ok(place(kind))[0] > 0 || self.tally(scope.window, scope.client).started_and_ok(place(kind))[0] > 0
+        self.all[0].started_and_ok(place(kind))[0] > 0
+            || self.tally(scope.window, scope.client).started_and_ok(place(kind))[0] > 0
     }
 
     /// How many samples the distributions of a scope have: `get.latency` and the like.
@@ -211,7 +214,8 @@ impl Measured {
             Metric::Failures(op, reason) => {
                 let kinds = tally.kinds.iter().enumerate().filter(|(kind, _)| op == OpKind::Ops || place(op) == *kind);
                 // The parts of an update are inside it, so `ops` has them once.
-                let inside = |kind: usize| if op == OpKind::Ops { tally.part_failures[kind][reason as usize] } else { 0 };
+                let inside =
+                    |kind: usize| if op == OpKind::Ops { tally.part_failures[kind][reason as usize] } else { 0 };
                 let failed = kinds.map(|(kind, all)| all.failed[reason as usize] - inside(kind));
                 Value::Number(failed.sum::<u64>() as f64)
             }
@@ -241,9 +245,7 @@ impl Measured {
                 ratio(fresh as f64, reads as f64)
             }
             Metric::Visibility(quantile) => visibility(&tally.freshness, quantile),
-            Metric::WithinVersions(versions) => {
-                ratio(tally.missed.count_up_to(u64::from(versions.0)) as f64, reads)
-            }
+            Metric::WithinVersions(versions) => ratio(tally.missed.count_up_to(u64::from(versions.0)) as f64, reads),
             Metric::WithinVersionsAt(versions, after) => match tally.missed_age.get(versions.0 as usize) {
                 // The read misses more than K if the one after the K oldest had been acknowledged long enough.
                 Some(ages) => ratio(reads - ages.count_from(after.0.0) as f64, reads),
@@ -287,7 +289,9 @@ impl Measured {
             Metric::MaxOverMean(_) => Value::Number(ring::max_over_mean(&chosen)),
             Metric::LoadCv(_) => Value::Number(ring::cv(&chosen)),
             Metric::LoadJain(_) => Value::Number(ring::jain(&chosen)),
-            Metric::LoadImbalanced(_) if ended.1 > 0 && scope.nodes.is_none() => Value::Number(ended.0 / ended.1 as f64),
+            Metric::LoadImbalanced(_) if ended.1 > 0 && scope.nodes.is_none() => {
+                Value::Number(ended.0 / ended.1 as f64)
+            }
             // No window of the balance ended in this one, so it is taken as one.
             _ => Value::Number(imbalance(&chosen, self.load_tolerance)),
         })
@@ -303,34 +307,32 @@ impl Measured {
         let ops = self.all[scope.window as usize].started_and_ok(KINDS)[0] as f64;
         Some(match *metric {
             Metric::ClockTruncated => count(stats.clock_truncated),
-            Metric::Hints(what) => {
-                count(match what {
-                    HintCount::Created => stats.hints_created,
-                    HintCount::Delivered => stats.hints_delivered,
-                    HintCount::Expired => stats.hints_expired,
-                    HintCount::Dropped => stats.hints_dropped,
-                    HintCount::Lost => stats.hints_lost,
-                    HintCount::Duplicated => stats.hints_duplicated,
-                    HintCount::Pending => stats.hints_held,
-                })
-            }
+            Metric::Hints(what) => count(match what {
+                HintCount::Created => stats.hints_created,
+                HintCount::Delivered => stats.hints_delivered,
+                HintCount::Expired => stats.hints_expired,
+                HintCount::Dropped => stats.hints_dropped,
+                HintCount::Lost => stats.hints_lost,
+                HintCount::Duplicated => stats.hints_duplicated,
+                HintCount::Pending => stats.hints_held,
+            }),
             Metric::HintsHeldMax => count(stats.hints_held_max),
             Metric::HintsBytesMax => count(stats.hints_bytes_max),
-            Metric::HintsAgeMax => when(self.has_hints && stats.hints_age_max > 0, Value::Number(stats.hints_age_max as f64 / 1e6)),
+            Metric::HintsAgeMax => {
+                when(self.has_hints && stats.hints_age_max > 0, Value::Number(stats.hints_age_max as f64 / 1e6))
+            }
             Metric::HintsDrainTime => option(self.parts.drain_time.map(Span::as_ms)),
             Metric::ReadRepairWrites => count(stats.repairs_sent),
             Metric::ReadRepairWritesPerRead => {
                 let reads = self.all[scope.window as usize].kinds[0].ok;
                 when(self.has_read_repair, ratio(stats.repairs_sent as f64, reads as f64))
             }
-            Metric::AntiEntropy(what) => {
-                count(match what {
-                    AntiEntropyCount::Rounds => stats.exchanges,
-                    AntiEntropyCount::Hashes => stats.hashes,
-                    AntiEntropyCount::Keys => stats.exchange_keys,
-                    AntiEntropyCount::TreesRebuilt => stats.trees_rebuilt,
-                })
-            }
+            Metric::AntiEntropy(what) => count(match what {
+                AntiEntropyCount::Rounds => stats.exchanges,
+                AntiEntropyCount::Hashes => stats.hashes,
+                AntiEntropyCount::Keys => stats.exchange_keys,
+                AntiEntropyCount::TreesRebuilt => stats.trees_rebuilt,
+            }),
             Metric::AntiEntropyBytes => count(traffic(Class::AntiEntropy)[1]),
             Metric::AntiEntropyFullScan => count(stats.full_scan_bytes),
             Metric::AntiEntropyWasted => ratio(stats.exchange_wasted as f64, stats.exchange_keys as f64),
@@ -359,7 +361,8 @@ impl Measured {
 
     fn whole_run(&self, metric: &Metric, scope: &Scope) -> Value {
         let end = &self.end;
-        let moves = |number: fn(&crate::cluster::outcome::MoveResult) -> u64| end.moves.iter().map(number).sum::<u64>() as f64;
+        let moves =
+            |number: fn(&crate::cluster::outcome::MoveResult) -> u64| end.moves.iter().map(number).sum::<u64>() as f64;
         let moved = self.end.nodes.iter().map(|stats| stats.moved_keys).sum::<u64>() as f64;
         let detection = self.parts.detection.as_ref();
         let needed = metric.samples_needed();
@@ -367,7 +370,9 @@ impl Measured {
             Metric::SpreadViolations => Value::Number(self.holdings.spread_violations as f64),
             Metric::MovementNodesAffected => Value::Number(moves(|m| m.nodes_affected)),
             // Each change moves copies of its own; all of them together are measured by all copies once.
-            Metric::MovementShare if self.has_moves() => ratio(moved, end.moves.iter().map(|m| m.copies).max().unwrap_or(0) as f64),
+            Metric::MovementShare if self.has_moves() => {
+                ratio(moved, end.moves.iter().map(|m| m.copies).max().unwrap_or(0) as f64)
+            }
             Metric::MovementRatio if self.has_moves() => ratio(moved, moves(|m| m.had_to_move)),
             Metric::MovementTime => {
                 let took = end.moves.iter().filter_map(|m| m.to.map(|to| to.since(m.from).as_ms()));
@@ -378,8 +383,12 @@ impl Measured {
             Metric::GossipAgreementMin if self.has_gossip => Value::Number(self.parts.agreement_min),
             Metric::GossipAgreementEnd if self.has_gossip => Value::Number(end.agreement_end),
             Metric::GossipSplitRings if self.has_gossip => Value::Number(end.split_rings as f64),
-            Metric::DetectionLatency(stat) => detection.map_or(Value::NothingToMeasure, |d| of_spread(&d.latency, stat, needed, 1e-6)),
-            Metric::DetectionMistake(stat) => detection.map_or(Value::NothingToMeasure, |d| of_spread(&d.mistake, stat, needed, 1e-6)),
+            Metric::DetectionLatency(stat) => {
+                detection.map_or(Value::NothingToMeasure, |d| of_spread(&d.latency, stat, needed, 1e-6))
+            }
+            Metric::DetectionMistake(stat) => {
+                detection.map_or(Value::NothingToMeasure, |d| of_spread(&d.mistake, stat, needed, 1e-6))
+            }
             Metric::DetectionFalsePositive => option(detection.and_then(Detection::false_positive)),
             Metric::DetectionFalseShare => option(detection.and_then(Detection::false_share)),
             Metric::DetectionDisagreement => option(detection.and_then(Detection::disagreement)),

@@ -45,7 +45,10 @@ impl Recorder {
         let nodes = config.node_names.len() as u32;
         Recorder {
             groups,
-            hears_notes: config.steps.iter().any(|step| !matches!(step.action, Action::Operation(_) | Action::Inspect(_))),
+            hears_notes: config
+                .steps
+                .iter()
+                .any(|step| !matches!(step.action, Action::Operation(_) | Action::Inspect(_))),
             load_tolerance: config.measure.load_tolerance,
             capacity: config.node.capacity.clone(),
             judge: Staleness::new(config.node.versioning.scheme),
@@ -155,7 +158,8 @@ impl Recorder {
         let before = std::mem::replace(&mut self.load_before, totals.nodes.to_vec());
         let change = |node: usize| totals.nodes[node].since(&before.get(node).copied().unwrap_or_default());
         let changes: Vec<Stats> = (0..totals.nodes.len()).map(change).collect();
-        let loads = [0, 1, 2].map(|load| imbalance(&super::load::loads(load, &changes, &self.capacity), self.load_tolerance));
+        let loads =
+            [0, 1, 2].map(|load| imbalance(&super::load::loads(load, &changes, &self.capacity), self.load_tolerance));
         for window in self.windows.iter_mut().filter(|window| window.is_open()) {
             for (sum, share) in window.imbalance.iter_mut().zip(loads) {
                 sum.0 += share;

@@ -495,7 +495,11 @@ mod tests {
     #[test]
     fn a_late_sending_tells_the_two_latencies_apart() {
         let mut tally = Tally::default();
-        tally.ended(&Entry { sent_at: SimTime(600), ended_at: SimTime(1_000), ..entry(OpKind::Put, Outcome::Ok, false, 0) });
+        tally.ended(&Entry {
+            sent_at: SimTime(600),
+            ended_at: SimTime(1_000),
+            ..entry(OpKind::Put, Outcome::Ok, false, 0)
+        });
         assert_eq!((tally.latency(1, None, false).max(), tally.latency(1, Some(0), true).max()), (1_000, 400));
     }
 

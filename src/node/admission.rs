@@ -153,7 +153,9 @@ impl Controller {
 impl Node {
     /// The controller's second.
     pub(super) fn on_admission_time(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
-        let Background::Admission { target, percentile, slices, .. } = commons.config.storage.background else { return };
+        let Background::Admission { target, percentile, slices, .. } = commons.config.storage.background else {
+            return;
+        };
         out.wake(LOOK_EVERY, Wake::Admission);
         let Some(controller) = &mut self.memory.admission else { return };
         let granted = controller.look(now, target, percentile, slices);
@@ -179,12 +181,16 @@ mod tests {
         let mut granted = Vec::new();
         for second in 0..40 {
             for _ in 0..100 {
-                controller.record(at(second), if (5..10).contains(&second) { Span::from_ms(80) } else { Span::from_ms(4) });
+                controller
+                    .record(at(second), if (5..10).contains(&second) { Span::from_ms(80) } else { Span::from_ms(4) });
             }
             granted.push(look(&mut controller, second));
         }
         assert_eq!(granted[..10], [16, 16, 16, 16, 16, 8, 4, 2, 1, 1]);
-        assert!(granted[10..18].iter().all(|&slices| slices == 1), "the slow reads are still among the last ten seconds");
+        assert!(
+            granted[10..18].iter().all(|&slices| slices == 1),
+            "the slow reads are still among the last ten seconds"
+        );
         assert_eq!(granted[39], 16);
         assert!(granted[19..].windows(2).all(|pair| pair[1] <= pair[0] + 1 && pair[1] >= pair[0]));
     }

@@ -317,7 +317,8 @@ impl Node {
         let owned = self.ranges_owned(commons, &placement);
         let owned = &owned[self.id.index()];
         let able = |node: NodeId| node != self.id && self.trusts(node) && !self.memory.exchanges.begun_with(node);
-        let owners = |range: SegmentId| ring.replicas_of(range, ring.replicas()).iter().copied().filter(|&node| able(node));
+        let owners =
+            |range: SegmentId| ring.replicas_of(range, ring.replicas()).iter().copied().filter(|&node| able(node));
         let peer = match config.pairs {
             Pairs::Random if owned.is_empty() => None,
             Pairs::Random => {
@@ -350,7 +351,13 @@ impl Node {
     }
 
     /// A script's round: with this peer, or with one of its own choice.
-    pub(super) fn run_anti_entropy(&mut self, commons: &mut Commons, now: SimTime, with: Option<NodeId>, out: &mut Outputs) {
+    pub(super) fn run_anti_entropy(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        with: Option<NodeId>,
+        out: &mut Outputs,
+    ) {
         match with {
             Some(peer) => self.begin_exchange(commons, now, peer, out),
             None => self.anti_entropy_round(commons, now, out),
@@ -368,7 +375,11 @@ impl Node {
         }
         let placement = self.placement(commons);
         let ring = &placement.ring;
-        let shared: Vec<SegmentId> = self.ranges_owned(commons, &placement)[self.id.index()].iter().copied().filter(|&range| ring.holds(peer, range)).collect();
+        let shared: Vec<SegmentId> = self.ranges_owned(commons, &placement)[self.id.index()]
+            .iter()
+            .copied()
+            .filter(|&range| ring.holds(peer, range))
+            .collect();
         if shared.is_empty() {
             return;
         }
@@ -386,7 +397,15 @@ impl Node {
         self.say_in_exchange(number, ExchangeMessage::Roots(roots), out);
     }
 
-    fn open_conversation(&mut self, commons: &Commons, now: SimTime, op: OpId, peer: NodeId, begun_here: bool, out: &mut Outputs) -> u32 {
+    fn open_conversation(
+        &mut self,
+        commons: &Commons,
+        now: SimTime,
+        op: OpId,
+        peer: NodeId,
+        begun_here: bool,
+        out: &mut Outputs,
+    ) -> u32 {
         let number = self.memory.exchanges.next;
         self.memory.exchanges.next += 1;
         let patience = patience(commons);
@@ -429,7 +448,15 @@ impl Node {
     }
 
     /// The other side has said something.
-    pub(super) fn on_exchange(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: ExchangeMessage, out: &mut Outputs) {
+    pub(super) fn on_exchange(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        op: OpId,
+        message: ExchangeMessage,
+        out: &mut Outputs,
+    ) {
         let found = self.memory.exchanges.find(from, op);
         if let Some(conversation) = found.and_then(|number| self.memory.exchanges.conversations.get_mut(&number)) {
             conversation.news_at = now;
@@ -437,12 +464,16 @@ impl Node {
         }
         match (message, found) {
             (ExchangeMessage::Roots(roots), None) => self.on_roots(commons, now, from, op, &roots, out),
-            (ExchangeMessage::Keys { batch, items }, number) => self.on_keys(commons, now, (from, op, number), batch, items, out),
+            (ExchangeMessage::Keys { batch, items }, number) => {
+                self.on_keys(commons, now, (from, op, number), batch, items, out)
+            }
             (ExchangeMessage::Roots(_), Some(_)) | (_, None) => {}
             (ExchangeMessage::Children { step, level, branches }, Some(number)) => {
                 self.on_children(commons, now, number, step, level, &branches, out);
             }
-            (ExchangeMessage::Leaves { step, leaves }, Some(number)) => self.on_leaves(commons, now, number, step, &leaves, out),
+            (ExchangeMessage::Leaves { step, leaves }, Some(number)) => {
+                self.on_leaves(commons, now, number, step, &leaves, out)
+            }
             (ExchangeMessage::Taken { batch }, Some(number)) => self.on_taken(commons, now, number, batch, out),
             (ExchangeMessage::Want(keys), Some(number)) => self.on_want(commons, now, number, keys, out),
             (ExchangeMessage::Done, Some(number)) => {

@@ -92,7 +92,8 @@ mod tests {
             placement.ring.primary(world.commons.keys.segment(key)).0 == node
         });
         let context = world.held(node.unwrap(), key);
-        let put = Put { value: Value::Blob(value), size: 10, context, client_stamp: 0, preferred: None, forwarded: None };
+        let put =
+            Put { value: Value::Blob(value), size: 10, context, client_stamp: 0, preferred: None, forwarded: None };
         world.ask(node.unwrap(), Message::Put { key, profile: ProfileId(0), put: Box::new(put) });
     }
 
@@ -220,7 +221,14 @@ mod tests {
         let mut world = World::new(config, 2, 2);
         let key = world.add_keys(1)[0];
         let write = |world: &mut World, value| {
-            let put = Put { value: Value::Blob(value), size: 10, context: Default::default(), client_stamp: 0, preferred: None, forwarded: None };
+            let put = Put {
+                value: Value::Blob(value),
+                size: 10,
+                context: Default::default(),
+                client_stamp: 0,
+                preferred: None,
+                forwarded: None,
+            };
             world.ask(0, Message::Put { key, profile: ProfileId(0), put: Box::new(put) });
         };
         write(&mut world, 1);
@@ -230,7 +238,8 @@ mod tests {
         world.restart(0);
         write(&mut world, 2);
         world.run_for(Span::from_ms(50));
-        let values: Vec<&Value> = Vec::from_iter(world.nodes[1].versions(key).iter().map(crate::version::Version::value));
+        let values: Vec<&Value> =
+            Vec::from_iter(world.nodes[1].versions(key).iter().map(crate::version::Version::value));
         assert_eq!(values, [&Value::Blob(1), &Value::Blob(2)], "both are there, as siblings");
     }
 }

@@ -98,8 +98,10 @@ impl Commons {
     pub fn new(config: Config, layout: Layout, members: &[NodeId]) -> Commons {
         let read_time = config.storage.read.compile();
         let write_time = config.storage.write.compile();
-        let instant_storage =
-            read_time.is_zero() && write_time.is_zero() && config.storage.cache.is_none() && config.storage.buffer.is_none();
+        let instant_storage = read_time.is_zero()
+            && write_time.is_zero()
+            && config.storage.cache.is_none()
+            && config.storage.buffer.is_none();
         Commons {
             draws: Keyed::new(config.seed),
             certain: config.detector == Detector::Perfect,

@@ -56,8 +56,10 @@ impl Node {
             return offers;
         }
         let view = &self.disk.view;
-        let is_ready = |gainer: NodeId| commons.changes.ready(step.to, gainer).is_some_and(|number| view.contains(number));
-        let waiting: Vec<NodeId> = step.gainers.iter().copied().filter(|&gainer| gainer != self.id && !is_ready(gainer)).collect();
+        let is_ready =
+            |gainer: NodeId| commons.changes.ready(step.to, gainer).is_some_and(|number| view.contains(number));
+        let waiting: Vec<NodeId> =
+            step.gainers.iter().copied().filter(|&gainer| gainer != self.id && !is_ready(gainer)).collect();
         if waiting.is_empty() {
             return offers;
         }
@@ -75,8 +77,14 @@ impl Node {
     pub(super) fn offer(&mut self, commons: &Commons, out: &mut Outputs) {
         let Some(to) = self.memory.transfers.step.as_ref().map(|step| step.to) else { return };
         for (gainer, mut segments) in self.offers(commons) {
-            let mut on_the_way: Vec<SegmentId> =
-                self.memory.transfers.outgoing.values().filter(|s| s.gainer == gainer).flat_map(Stream::unfinished).collect();
+            let mut on_the_way: Vec<SegmentId> = self
+                .memory
+                .transfers
+                .outgoing
+                .values()
+                .filter(|s| s.gainer == gainer)
+                .flat_map(Stream::unfinished)
+                .collect();
             on_the_way.sort_unstable();
             segments.retain(|(segment, _)| on_the_way.binary_search(segment).is_err());
             if !segments.is_empty() {
@@ -89,7 +97,15 @@ impl Node {
     }
 
     /// Begins to send these segments, unless that wish is being met already.
-    pub(super) fn begin_stream(&mut self, commons: &mut Commons, now: SimTime, gainer: NodeId, request: u32, mut segments: Vec<SegmentId>, out: &mut Outputs) {
+    pub(super) fn begin_stream(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        gainer: NodeId,
+        request: u32,
+        mut segments: Vec<SegmentId>,
+        out: &mut Outputs,
+    ) {
         let transfers = &mut self.memory.transfers;
         let Some(step) = &transfers.step else { return };
         let Some(before) = &step.before else { return };
@@ -99,7 +115,9 @@ impl Node {
         }
         segments.retain(|&segment| before.holds(self.id, segment));
         // A new wish for what is on its way: the gainer has lost the beginning.
-        transfers.outgoing.retain(|_, stream| stream.gainer != gainer || !stream.unfinished().any(|segment| segments.contains(&segment)));
+        transfers.outgoing.retain(|_, stream| {
+            stream.gainer != gainer || !stream.unfinished().any(|segment| segments.contains(&segment))
+        });
         if segments.is_empty() {
             return;
         }
@@ -113,7 +131,16 @@ impl Node {
             }
         };
         let number = self.conversation().number();
-        let stream = Stream { gainer, request, to, segments: segments.into(), keys: None, index: 0, reading: false, flight: None };
+        let stream = Stream {
+            gainer,
+            request,
+            to,
+            segments: segments.into(),
+            keys: None,
+            index: 0,
+            reading: false,
+            flight: None,
+        };
         self.memory.transfers.outgoing.insert(number, stream);
         self.go_on(commons, now, number, out);
     }
@@ -138,7 +165,13 @@ impl Node {
         self.busy_storage(commons, now, Busy::Reads(number), out);
     }
 
-    pub(super) fn on_transfer_batch_time(&mut self, commons: &mut Commons, now: SimTime, stream: u32, out: &mut Outputs) {
+    pub(super) fn on_transfer_batch_time(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        stream: u32,
+        out: &mut Outputs,
+    ) {
         self.go_on(commons, now, stream, out);
     }
 
@@ -179,7 +212,8 @@ impl Node {
         flight.sends += 1;
         flight.sent_at = now;
         let (to, gainer, index) = (stream.to, stream.gainer, stream.index);
-        let message = TransferMessage::Batch { to, stream: number, index, keys: flight.keys.clone(), done: flight.done.clone() };
+        let message =
+            TransferMessage::Batch { to, stream: number, index, keys: flight.keys.clone(), done: flight.done.clone() };
         if let Some(throttle) = commons.config.transfer.throttle {
             let took = Span((f64::from(message.bytes()) / throttle * 1e9) as u64);
             transfers.free_at = now + took;
@@ -187,9 +221,19 @@ impl Node {
         self.say(gainer, message, out);
     }
 
-    pub(super) fn on_batch_ack(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, number: u32, index: u32, out: &mut Outputs) {
+    pub(super) fn on_batch_ack(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        number: u32,
+        index: u32,
+        out: &mut Outputs,
+    ) {
         let transfers = &mut self.memory.transfers;
-        let Some(stream) = transfers.outgoing.get_mut(&number).filter(|s| s.gainer == from && s.index == index) else { return };
+        let Some(stream) = transfers.outgoing.get_mut(&number).filter(|s| s.gainer == from && s.index == index) else {
+            return;
+        };
         let Some(flight) = stream.flight.take() else { return };
         stream.index += 1;
         let step = transfers.step.as_ref().expect("streams end with their step");

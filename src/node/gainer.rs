@@ -45,7 +45,14 @@ impl Incoming {
 }
 
 impl Node {
-    pub(super) fn on_offer(&mut self, now: SimTime, from: NodeId, to: u128, segments: &[(SegmentId, bool)], out: &mut Outputs) {
+    pub(super) fn on_offer(
+        &mut self,
+        now: SimTime,
+        from: NodeId,
+        to: u128,
+        segments: &[(SegmentId, bool)],
+        out: &mut Outputs,
+    ) {
         let transfers = &mut self.memory.transfers;
         // Who has not heard of the change yet will be offered again.
         if transfers.step.as_ref().is_none_or(|step| step.to != to) {
@@ -53,7 +60,9 @@ impl Node {
         }
         let mut unheard: BTreeMap<u32, Vec<SegmentId>> = BTreeMap::new();
         for &(segment, gives_up) in segments {
-            let Some(incoming) = transfers.incoming.get_mut(&segment).filter(|incoming| !incoming.arrived) else { continue };
+            let Some(incoming) = transfers.incoming.get_mut(&segment).filter(|incoming| !incoming.arrived) else {
+                continue;
+            };
             if incoming.donor == Some(from) {
                 // It has not heard that it was confirmed, or it has been down since.
                 unheard.entry(incoming.request).or_default().push(segment);
@@ -66,11 +75,20 @@ impl Node {
         self.confirm(now, out);
     }
 
-    pub(super) fn on_the_way(&mut self, now: SimTime, from: NodeId, to: u128, segments: &[SegmentId], out: &mut Outputs) {
+    pub(super) fn on_the_way(
+        &mut self,
+        now: SimTime,
+        from: NodeId,
+        to: u128,
+        segments: &[SegmentId],
+        out: &mut Outputs,
+    ) {
         let transfers = &mut self.memory.transfers;
         let Some(step) = transfers.step.as_ref().filter(|step| step.to == to) else { return };
         for &segment in segments {
-            let Some(incoming) = transfers.incoming.get_mut(&segment).filter(|incoming| !incoming.arrived) else { continue };
+            let Some(incoming) = transfers.incoming.get_mut(&segment).filter(|incoming| !incoming.arrived) else {
+                continue;
+            };
             match incoming.donor {
                 Some(donor) if donor == from => incoming.seen_at = now,
                 Some(_) => {}
@@ -88,7 +106,9 @@ impl Node {
         let in_a_hurry = now.since(transfers.since) >= BEST_DONOR_WAIT;
         let request = self.disk.conversations + 1;
         let mut chosen: BTreeMap<NodeId, Vec<SegmentId>> = BTreeMap::new();
-        for (&segment, incoming) in transfers.incoming.iter_mut().filter(|(_, incoming)| !incoming.arrived && incoming.donor.is_none()) {
+        for (&segment, incoming) in
+            transfers.incoming.iter_mut().filter(|(_, incoming)| !incoming.arrived && incoming.donor.is_none())
+        {
             let best = incoming.offers.iter().find(|(_, gives_up)| *gives_up);
             let nobody_gives_up = || step.move_of(segment).is_none_or(|m| m.losers.is_empty());
             let donor = match best {
@@ -133,7 +153,13 @@ impl Node {
     }
 
     /// Stores keys that were sent here.
-    pub(super) fn take_in(&mut self, commons: &mut Commons, now: SimTime, keys: &[(KeyId, Siblings)], out: &mut Outputs) {
+    pub(super) fn take_in(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        keys: &[(KeyId, Siblings)],
+        out: &mut Outputs,
+    ) {
         for (key, held) in keys {
             let mut news = false;
             for version in held.iter() {
@@ -146,7 +172,15 @@ impl Node {
     }
 
     /// A batch is stored here.
-    pub(super) fn on_arrival(&mut self, commons: &mut Commons, now: SimTime, to: u128, keys: &[(KeyId, Siblings)], done: &[SegmentId], out: &mut Outputs) {
+    pub(super) fn on_arrival(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        to: u128,
+        keys: &[(KeyId, Siblings)],
+        done: &[SegmentId],
+        out: &mut Outputs,
+    ) {
         let transfers = &mut self.memory.transfers;
         if transfers.step.as_ref().is_none_or(|step| step.to != to) {
             return;
@@ -159,7 +193,9 @@ impl Node {
         }
         let mut whole = false;
         for segment in done {
-            let Some(incoming) = transfers.incoming.get_mut(segment).filter(|incoming| !incoming.arrived) else { continue };
+            let Some(incoming) = transfers.incoming.get_mut(segment).filter(|incoming| !incoming.arrived) else {
+                continue;
+            };
             incoming.arrived = true;
             transfers.missing -= 1;
             whole = transfers.missing == 0;
@@ -201,7 +237,9 @@ impl Node {
             }
             let silent = incoming.donor.take();
             incoming.offers.retain(|(node, _)| Some(*node) != silent);
-            if !config.confirm && let Some(before) = &step.before {
+            if !config.confirm
+                && let Some(before) = &step.before
+            {
                 // Nobody asked, and what was sent unasked was lost: from now on this node asks, its old owners in turn.
                 let owners = before.replicas_of(segment, before.replicas());
                 let after = owners.iter().position(|&node| Some(node) == silent).map_or(0, |place| place + 1);

@@ -8,7 +8,7 @@ use crate::kernel::rng::{Purpose, tag, unit};
 use crate::kernel::time::SimTime;
 use crate::node::Node;
 use crate::node::commons::Commons;
-use crate::node::config::{Quorum, RepairMode, ProfileId};
+use crate::node::config::{ProfileId, Quorum, RepairMode};
 use crate::node::message::{Message, Outcome, RequestId};
 use crate::node::outputs::{Outputs, Timer};
 use crate::node::quorum;
@@ -29,14 +29,17 @@ impl Node {
         let profile = commons.config.profiles[usize::from(profile_id.0)];
         let placement = self.placement(commons);
         let list = placement.ring.list(commons.keys.segment(key));
-        let Some((targets, next)) = quorum::plan(self.ask(commons, list, profile, profile.r), |node| self.trusts(node)) else {
-            let reply = Message::GetReply { outcome: Outcome::TooFewReplicas, fastest: self.id, siblings: Siblings::new() };
+        let Some((targets, next)) = quorum::plan(self.ask(commons, list, profile, profile.r), |node| self.trusts(node))
+        else {
+            let reply =
+                Message::GetReply { outcome: Outcome::TooFewReplicas, fastest: self.id, siblings: Siblings::new() };
             out.send(client, op, attempt, reply);
             return;
         };
         self.stats.gets_led += 1;
         let repairs = commons.config.read_repair.is_some_and(|repair| {
-            repair.chance >= 1.0 || unit(commons.draws.bits(Purpose::ReadRepair, op.0, tag(0, 0, attempt))) < repair.chance
+            repair.chance >= 1.0
+                || unit(commons.draws.bits(Purpose::ReadRepair, op.0, tag(0, 0, attempt))) < repair.chance
         });
         let id = self.memory.requests.insert(Request {
             op,
@@ -118,7 +121,10 @@ impl Node {
         if blocking && !all_same && *repairs_due == 0 {
             let plan = version::read_repair_plan(
                 scheme,
-                &replies.iter().map(|(index, held)| (request.targets[usize::from(*index)].node, held.clone())).collect::<Vec<_>>(),
+                &replies
+                    .iter()
+                    .map(|(index, held)| (request.targets[usize::from(*index)].node, held.clone()))
+                    .collect::<Vec<_>>(),
             );
             let (op, attempt, key) = (request.op, request.attempt, request.key);
             *repairs_due = plan.iter().map(|(_, lacking)| lacking.len() as u8).sum();
@@ -127,10 +133,19 @@ impl Node {
                 return;
             }
         }
-        let siblings = if all_same { replies[0].1.clone() } else { version::reconcile(scheme, replies.iter().map(|(_, held)| held.versions())) };
+        let siblings = if all_same {
+            replies[0].1.clone()
+        } else {
+            version::reconcile(scheme, replies.iter().map(|(_, held)| held.versions()))
+        };
         let (fastest, repairs) = (*fastest, *repairs);
         request.replied = true;
-        out.send(request.client, request.op, request.attempt, Message::GetReply { outcome: Outcome::Ok, fastest, siblings });
+        out.send(
+            request.client,
+            request.op,
+            request.attempt,
+            Message::GetReply { outcome: Outcome::Ok, fastest, siblings },
+        );
         let late = request.waiting() && repairs;
         if late {
             let wait = commons.config.read_repair.map_or(crate::kernel::time::Span::ZERO, |repair| repair.wait);
@@ -205,7 +220,12 @@ impl Node {
                     let work = JobWork::Repair { request, key, version: version.clone() };
                     self.submit(commons, now, Job { from: self.id, op, attempt, work }, out);
                 } else {
-                    out.send(Endpoint::node(node), op, attempt, Message::Repair { request, key, version: version.clone() });
+                    out.send(
+                        Endpoint::node(node),
+                        op,
+                        attempt,
+                        Message::Repair { request, key, version: version.clone() },
+                    );
                 }
             }
         }
@@ -223,7 +243,14 @@ impl Node {
     }
 
     /// Asks a stand-in for each target of this standing that has none yet. Returns how many were found.
-    fn read_elsewhere(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, standing: Standing, out: &mut Outputs) -> usize {
+    fn read_elsewhere(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        id: RequestId,
+        standing: Standing,
+        out: &mut Outputs,
+    ) -> usize {
         let placement = self.placement(commons);
         let Some(request) = self.memory.requests.get_mut(id) else { return 0 };
         let profile = commons.config.profiles[usize::from(request.profile.0)];
@@ -245,7 +272,10 @@ impl Node {
         let ask = self.ask(commons, list, profile, profile.r);
         let mut added: SmallVec<[Target; 4]> = SmallVec::new();
         for (owner, tried) in gone {
-            let Some((target, place)) = quorum::next_in_place_of(ask, next, owner, tried, |node| self.trusts(node)) else { continue };
+            let Some((target, place)) = quorum::next_in_place_of(ask, next, owner, tried, |node| self.trusts(node))
+            else {
+                continue;
+            };
             next = place;
             added.push(target);
         }
@@ -262,7 +292,8 @@ impl Node {
     fn give_up_early(&mut self, id: RequestId, out: &mut Outputs) {
         let Some(request) = self.memory.requests.get_mut(id) else { return };
         if !request.replied && !request.can_succeed() {
-            let reply = Message::GetReply { outcome: Outcome::TooFewReplicas, fastest: self.id, siblings: Siblings::new() };
+            let reply =
+                Message::GetReply { outcome: Outcome::TooFewReplicas, fastest: self.id, siblings: Siblings::new() };
             out.send(request.client, request.op, request.attempt, reply);
             self.memory.requests.remove(id);
         }

@@ -73,7 +73,9 @@ impl GossipMessage {
     pub fn bytes(&self) -> u32 {
         match self {
             GossipMessage::Ask { .. } => DIGEST_BYTES,
-            GossipMessage::Tell { entries, .. } | GossipMessage::Answer { entries, .. } => DIGEST_BYTES + ENTRY_BYTES * entries,
+            GossipMessage::Tell { entries, .. } | GossipMessage::Answer { entries, .. } => {
+                DIGEST_BYTES + ENTRY_BYTES * entries
+            }
             GossipMessage::Rumours { rumours, .. } => Rumour::BYTES * rumours.len() as u32,
         }
     }
@@ -98,14 +100,17 @@ impl Node {
         let (kind, comes) = match admin {
             Admin::Join(node) if !is_member(node) => (ChangeKind::Join(node), Some(node)),
             Admin::Leave(node) if is_member(node) => (ChangeKind::Leave(node), None),
-            Admin::Replace { old, new } if is_member(old) && !is_member(new) => (ChangeKind::Replace { old, new }, Some(new)),
+            Admin::Replace { old, new } if is_member(old) && !is_member(new) => {
+                (ChangeKind::Replace { old, new }, Some(new))
+            }
             Admin::Join(_) | Admin::Leave(_) | Admin::Replace { .. } => return,
         };
         self.announce(commons, now, kind, out);
         if let Some(node) = comes
             && node != self.id
         {
-            let message = GossipMessage::Tell { view: self.disk.view.clone(), entries: 1, both_ways: true, together: false };
+            let message =
+                GossipMessage::Tell { view: self.disk.view.clone(), entries: 1, both_ways: true, together: false };
             self.gossip_to(node, message, out);
         }
         self.on_view_changed(commons, now, out);
@@ -206,9 +211,10 @@ impl Node {
     /// A peer, uniform over all that this node knows and that are not excluded: members, seeds, and who has just left.
     fn draw_peer(&mut self, commons: &Commons, now: SimTime, excluded: &[NodeId]) -> Option<NodeId> {
         let nodes = commons.layout.config().nodes.len() as u32;
-        let mut stream = self.peers.take().unwrap_or_else(|| {
-            Box::new(Stream::new(commons.config.seed, Purpose::Gossip, u64::from(self.id.0)))
-        });
+        let mut stream = self
+            .peers
+            .take()
+            .unwrap_or_else(|| Box::new(Stream::new(commons.config.seed, Purpose::Gossip, u64::from(self.id.0))));
         let known = |node: NodeId| node != self.id && self.knows(commons, now, node) && !excluded.contains(&node);
         let drawn = (0..DRAWS_MAX).map(|_| NodeId(stream.below(u64::from(nodes)) as u32)).find(|&node| known(node));
         let peer = drawn.or_else(|| {
@@ -229,7 +235,15 @@ impl Node {
         }
     }
 
-    pub(super) fn on_gossip(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: GossipMessage, out: &mut Outputs) {
+    pub(super) fn on_gossip(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        op: OpId,
+        message: GossipMessage,
+        out: &mut Outputs,
+    ) {
         match message {
             GossipMessage::Tell { view, both_ways, together, .. } => {
                 let news = self.disk.view.difference(&view);
@@ -238,7 +252,11 @@ impl Node {
                     let difference = if mine == self.disk.view { news } else { mine.difference(&view) };
                     let entries = difference.mine + difference.theirs;
                     if entries > 0 {
-                        out.send_node(from, op, Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })));
+                        out.send_node(
+                            from,
+                            op,
+                            Message::Gossip(Box::new(GossipMessage::Answer { view: mine, entries })),
+                        );
                     }
                 }
                 self.hear_difference(commons, now, &view, news, out);
@@ -251,7 +269,9 @@ impl Node {
                 }
             }
             GossipMessage::Answer { view, .. } => self.hear(commons, now, &view, out),
-            GossipMessage::Rumours { rumours, answers } => self.on_rumours(commons, now, (from, op), &rumours, answers, out),
+            GossipMessage::Rumours { rumours, answers } => {
+                self.on_rumours(commons, now, (from, op), &rumours, answers, out)
+            }
         }
     }
 
@@ -269,7 +289,14 @@ impl Node {
         self.hear_difference(commons, now, view, difference, out);
     }
 
-    fn hear_difference(&mut self, commons: &mut Commons, now: SimTime, view: &View, difference: Difference, out: &mut Outputs) {
+    fn hear_difference(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        view: &View,
+        difference: Difference,
+        out: &mut Outputs,
+    ) {
         self.disk.view.merge_known(view, difference);
         if difference.theirs > 0 {
             self.remember_heard(commons, difference.theirs);
@@ -355,14 +382,19 @@ mod tests {
     /// independent program. Pittel 1987 (push), Karp et al. 2000 (push-pull).
     #[test]
     fn rounds_that_begin_together_agree_with_the_synchronous_model() {
-        for (nodes, runs, table) in [(16, 60, [7.38, 6.23, 4.04]), (64, 30, [11.10, 8.95, 6.07]), (256, 12, [14.71, 11.47, 7.64])] {
+        for (nodes, runs, table) in
+            [(16, 60, [7.38, 6.23, 4.04]), (64, 30, [11.10, 8.95, 6.07]), (256, 12, [14.71, 11.47, 7.64])]
+        {
             for (mode, expected) in [GossipMode::Push, GossipMode::Pull, GossipMode::PushPull].into_iter().zip(table) {
                 let rounds: Vec<f64> = (1..=runs).map(|seed| f64::from(rounds_to_inform(nodes, mode, seed))).collect();
                 let count = rounds.len() as f64;
                 let mean = rounds.iter().sum::<f64>() / count;
                 let variance = (rounds.iter().map(|r| (r - mean) * (r - mean)).sum::<f64>() / (count - 1.0)).max(0.25);
                 let error = (variance / count + variance / 300.0).sqrt();
-                assert!((mean - expected).abs() < 4.5 * error, "{nodes} nodes, {mode:?}: {mean} rounds, not {expected}");
+                assert!(
+                    (mean - expected).abs() < 4.5 * error,
+                    "{nodes} nodes, {mode:?}: {mean} rounds, not {expected}"
+                );
             }
         }
     }
@@ -402,7 +434,8 @@ mod tests {
         plan.membership.gossip_every = None;
         let mut world = World::new(plan);
         world.admin(0, Admin::Leave(NodeId(3)));
-        let input = crate::node::outputs::Input::Run { task: crate::node::outputs::Task::Gossip, with: Some(NodeId(2)) };
+        let input =
+            crate::node::outputs::Input::Run { task: crate::node::outputs::Task::Gossip, with: Some(NodeId(2)) };
         world.input(NodeId(0), input);
         world.run_for(Span::from_secs(5));
         let know: Vec<bool> = world.nodes.iter().map(|node| node.view().contains(4)).collect();

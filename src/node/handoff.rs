@@ -43,7 +43,14 @@ impl Handoff {
 
 impl Node {
     /// Keeps a write for its owner. Returns whether it is safe here.
-    pub(super) fn store_hint(&mut self, now: SimTime, owner: NodeId, key: KeyId, version: &Version, out: &mut Outputs) -> bool {
+    pub(super) fn store_hint(
+        &mut self,
+        now: SimTime,
+        owner: NodeId,
+        key: KeyId,
+        version: &Version,
+        out: &mut Outputs,
+    ) -> bool {
         let stored = match self.disk.hints.add(owner, key, version, self.scheme, now) {
             Added::Stored { .. } => {
                 self.stats.hints_created += 1;
@@ -98,7 +105,9 @@ impl Node {
 
     /// The owner has been seen again.
     pub(super) fn on_owner_back(&mut self, commons: &mut Commons, owner: NodeId, out: &mut Outputs) {
-        if commons.config.hints.is_some_and(|hints| hints.deliver == Deliver::Recovery) && self.disk.hints.has_any_for(owner) {
+        if commons.config.hints.is_some_and(|hints| hints.deliver == Deliver::Recovery)
+            && self.disk.hints.has_any_for(owner)
+        {
             self.deliver_hints(commons, owner, None, out);
         }
     }
@@ -127,8 +136,12 @@ impl Node {
         let number = self.memory.handoff.next;
         self.memory.handoff.next += 1;
         let op = self.conversation();
-        let deliveries = batch.iter().map(|(at, version)| HintDelivery { key: at.key, version: version.clone() }).collect();
-        self.memory.handoff.batches.insert(number, Batch { owner, hints: batch.into_iter().map(|(at, _)| at).collect(), last });
+        let deliveries =
+            batch.iter().map(|(at, version)| HintDelivery { key: at.key, version: version.clone() }).collect();
+        self.memory
+            .handoff
+            .batches
+            .insert(number, Batch { owner, hints: batch.into_iter().map(|(at, _)| at).collect(), last });
         out.send(Endpoint::node(to), op, 0, Message::Hints { batch: number, hints: Box::new(deliveries) });
         out.wake(ACK_WAIT, Wake::HintRetry(number));
     }
@@ -145,7 +158,8 @@ impl Node {
             }
         }
         self.gauge_hints();
-        let wait = commons.config.hints.and_then(|hints| hints.throttle).map_or(0, |rate| (bytes as f64 / rate * 1e9) as u64);
+        let wait =
+            commons.config.hints.and_then(|hints| hints.throttle).map_or(0, |rate| (bytes as f64 / rate * 1e9) as u64);
         if wait == 0 {
             self.deliver_hints(commons, batch.owner, Some(batch.last), out);
         } else {

@@ -181,11 +181,16 @@ mod tests {
         let mut world = World::new(config(2), 2, 2);
         for _ in 0..5 {
             let mut out = Outputs::default();
-            let mut silent = |world: &mut World| world.nodes[0].on_silence(&world.commons, world.now, NodeId(1), &mut out);
+            let mut silent =
+                |world: &mut World| world.nodes[0].on_silence(&world.commons, world.now, NodeId(1), &mut out);
             silent(&mut world);
             world.nodes[0].memory.detector.sign_of_life(world.now, NodeId(1));
             silent(&mut world);
-            let probes = out.items().iter().filter(|item| matches!(item, crate::node::outputs::Output::Wake { wake: Wake::Probe, .. })).count();
+            let probes = out
+                .items()
+                .iter()
+                .filter(|item| matches!(item, crate::node::outputs::Output::Wake { wake: Wake::Probe, .. }))
+                .count();
             assert!(probes <= 1);
             world.nodes[0].memory.detector.sign_of_life(world.now, NodeId(1));
         }

@@ -5,9 +5,9 @@
 
 use crate::kernel::ids::{KeyId, NodeId};
 use crate::kernel::time::SimTime;
+use crate::node::anti_entropy::ExchangeMessage;
 use crate::node::config::ProfileId;
 use crate::node::membership::GossipMessage;
-use crate::node::anti_entropy::ExchangeMessage;
 use crate::node::transfer::TransferMessage;
 use crate::version::{Siblings, Value, Version};
 

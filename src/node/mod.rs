@@ -32,8 +32,8 @@ mod leftovers;
 pub mod membership;
 pub mod message;
 pub mod outputs;
-pub mod placement;
 pub mod phi;
+pub mod placement;
 mod put;
 mod quorum;
 pub mod replica;
@@ -58,7 +58,7 @@ use crate::version::{Scheme, Version};
 
 use admission::Controller;
 use commons::Commons;
-use config::{Background, Detector as DetectorConfig, Deletes, Flush, Profile, RecoveredNode};
+use config::{Background, Deletes, Detector as DetectorConfig, Flush, Profile, RecoveredNode};
 use detector::Detector;
 use membership::{Placement, View};
 use message::{Message, RequestId};
@@ -141,7 +141,8 @@ impl Memory {
                 Background::Unlimited | Background::Slices { .. } => None,
             },
             placement: None,
-            waits_for_hints: lives > 0 && commons.config.hints.is_some_and(|h| h.recovered_node == RecoveredNode::Waits),
+            waits_for_hints: lives > 0
+                && commons.config.hints.is_some_and(|h| h.recovered_node == RecoveredNode::Waits),
             recent_puts: VecDeque::new(),
         }
     }
@@ -216,7 +217,9 @@ impl Node {
     /// Takes one input and appends what follows from it.
     pub fn handle(&mut self, commons: &mut Commons, now: SimTime, input: Input, out: &mut Outputs) {
         match input {
-            Input::Message { from, op, attempt, message } => self.on_message(commons, now, from, (op, attempt), message, out),
+            Input::Message { from, op, attempt, message } => {
+                self.on_message(commons, now, from, (op, attempt), message, out)
+            }
             Input::Timer(timer) => self.on_timer(commons, now, timer, out),
             Input::Wake(wake) => self.on_wake(commons, now, wake, out),
             Input::Start => {
@@ -230,7 +233,15 @@ impl Node {
         }
     }
 
-    fn on_message(&mut self, commons: &mut Commons, now: SimTime, from: Endpoint, (op, attempt): (OpId, u16), message: Message, out: &mut Outputs) {
+    fn on_message(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: Endpoint,
+        (op, attempt): (OpId, u16),
+        message: Message,
+        out: &mut Outputs,
+    ) {
         let Some(sender) = from.as_node() else {
             match message {
                 Message::Get { key, profile } => self.on_get(commons, now, (from, op, attempt), key, profile, out),
@@ -257,18 +268,30 @@ impl Node {
             Message::Read { request, key } => {
                 self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Read { request, key } }, out);
             }
-            Message::ReadReply { request, siblings } => self.on_read_reply(commons, now, sender, request, siblings, out),
+            Message::ReadReply { request, siblings } => {
+                self.on_read_reply(commons, now, sender, request, siblings, out)
+            }
             Message::Write { request, key, owner, durable, version } => {
                 let work = JobWork::Write { request, key, owner, durable, version };
                 self.submit(commons, now, Job { from: sender, op, attempt, work }, out);
             }
             Message::WriteAck { request, stored } => self.on_write_ack(commons, now, sender, request, stored, out),
             Message::Repair { request, key, version } => {
-                self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Repair { request, key, version } }, out);
+                self.submit(
+                    commons,
+                    now,
+                    Job { from: sender, op, attempt, work: JobWork::Repair { request, key, version } },
+                    out,
+                );
             }
             Message::RepairAck { request } => self.on_repair_ack(commons, now, request, out),
             Message::Hints { batch, hints } => {
-                self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Hints { batch, hints } }, out);
+                self.submit(
+                    commons,
+                    now,
+                    Job { from: sender, op, attempt, work: JobWork::Hints { batch, hints } },
+                    out,
+                );
             }
             Message::HintsAck { batch } => self.on_hints_ack(commons, batch, out),
             Message::Transfer(transfer) => self.on_transfer(commons, now, sender, op, *transfer, out),

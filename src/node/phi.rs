@@ -94,12 +94,17 @@ mod tests {
     #[test]
     fn the_mean_is_the_period_before_an_interval_is_known_and_the_windows_after() {
         let mut arrivals = Arrivals::since(ms(50));
-        let after = |arrivals: &Arrivals, span: u64| arrivals.phi(SimTime(arrivals.last_at.0 + Span::from_ms(span).0), Span::from_ms(10));
+        let after = |arrivals: &Arrivals, span: u64| {
+            arrivals.phi(SimTime(arrivals.last_at.0 + Span::from_ms(span).0), Span::from_ms(10))
+        };
         assert!((after(&arrivals, 10) - std::f64::consts::LOG10_E).abs() < 1e-12);
         for at in [50, 150, 250, 260, 270] {
             arrivals.record(ms(at), 2);
         }
-        assert!((after(&arrivals, 10) - std::f64::consts::LOG10_E).abs() < 1e-12, "the long intervals have left the window");
+        assert!(
+            (after(&arrivals, 10) - std::f64::consts::LOG10_E).abs() < 1e-12,
+            "the long intervals have left the window"
+        );
     }
 
     #[test]

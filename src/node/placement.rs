@@ -138,13 +138,17 @@ impl Rings {
 
     fn resolve(&mut self, layout: &Layout, changes: &ChangeLog, keys: &Directory, view: &View) -> Placement {
         let mut force = Force::new(layout, changes, view);
-        let mut pending: Vec<u32> = changes.structural().iter().copied().filter(|&number| view.contains(number)).collect();
+        let mut pending: Vec<u32> =
+            changes.structural().iter().copied().filter(|&number| view.contains(number)).collect();
         let mut worked_on = None;
         let mut at = 0;
         while at < pending.len() {
             let number = pending[at];
             let kind = changes.get(number).kind;
-            if pending[..at].iter().any(|&earlier| kind.nodes().iter().any(|n| changes.get(earlier).kind.nodes().contains(n))) {
+            if pending[..at]
+                .iter()
+                .any(|&earlier| kind.nodes().iter().any(|n| changes.get(earlier).kind.nodes().contains(n)))
+            {
                 at += 1;
                 continue;
             }
@@ -183,16 +187,24 @@ impl Rings {
             }
         }
         // A node that knows of no member with data still has to answer somehow: by the ring it was installed with.
-        let ring = self.ring(layout, changes, &force).unwrap_or_else(|| {
-            Arc::new(layout.initial_ring(&layout.config().initial_members))
-        });
+        let ring = self
+            .ring(layout, changes, &force)
+            .unwrap_or_else(|| Arc::new(layout.initial_ring(&layout.config().initial_members)));
         let mut gaining: BTreeMap<SegmentId, SmallVec<[NodeId; 2]>> = BTreeMap::new();
         for m in worked_on.iter().flat_map(|step| &step.moves) {
             if !m.gainers.is_empty() {
                 gaining.insert(m.segment, m.gainers.iter().copied().collect());
             }
         }
-        Placement { view: view.hash(), ring, gaining, in_force: force.numbers, name: force.name, step: worked_on, pending }
+        Placement {
+            view: view.hash(),
+            ring,
+            gaining,
+            in_force: force.numbers,
+            name: force.name,
+            step: worked_on,
+            pending,
+        }
     }
 
     fn step(&mut self, layout: &Layout, changes: &ChangeLog, keys: &Directory, from: &Force, number: u32) -> Arc<Step> {
@@ -249,7 +261,9 @@ impl Rings {
             from -= 1;
             name ^= hash_of(force.numbers[from]);
         };
-        if force.numbers.len() - from > 1 && let Some(direct) = force.tokens_of_members(layout, changes) {
+        if force.numbers.len() - from > 1
+            && let Some(direct) = force.tokens_of_members(layout, changes)
+        {
             let direct = Some(Arc::new(direct));
             self.keep(force.name, &direct);
             return direct;
@@ -293,13 +307,17 @@ fn apply(layout: &Layout, ring: Option<Arc<Ring>>, kind: ChangeKind) -> Option<A
     };
     match kind {
         ChangeKind::Join(node) if !ring.is_member(node) => Some(Arc::new(layout.after_join(&ring, node))),
-        ChangeKind::Leave(node) if ring.is_member(node) && ring.members().iter().any(|&m| m != node && holds_data(layout, m)) => {
+        ChangeKind::Leave(node)
+            if ring.is_member(node) && ring.members().iter().any(|&m| m != node && holds_data(layout, m)) =>
+        {
             Some(Arc::new(layout.after_leave(&ring, node)))
         }
         ChangeKind::Replace { old, new } if ring.is_member(old) && !ring.is_member(new) => {
             Some(Arc::new(layout.after_replace(&ring, old, new)))
         }
-        ChangeKind::Join(_) | ChangeKind::Leave(_) | ChangeKind::Replace { .. } | ChangeKind::Ready { .. } => Some(ring),
+        ChangeKind::Join(_) | ChangeKind::Leave(_) | ChangeKind::Replace { .. } | ChangeKind::Ready { .. } => {
+            Some(ring)
+        }
     }
 }
 
@@ -329,7 +347,9 @@ impl Force {
             replaced: false,
         };
         for number in (0..changes.initial()).filter(|&number| view.contains(number)) {
-            let ChangeKind::Join(node) = changes.get(number).kind else { unreachable!("the initial changes are joins") };
+            let ChangeKind::Join(node) = changes.get(number).kind else {
+                unreachable!("the initial changes are joins")
+            };
             force.initial.push(node);
             force.name ^= hash_of(number);
             force.set(node, true);
@@ -356,7 +376,9 @@ impl Force {
         match kind {
             ChangeKind::Join(node) => !is_member(node),
             ChangeKind::Leave(node) => is_member(node) && others(node),
-            ChangeKind::Replace { old, new } => is_member(old) && !is_member(new) && (others(old) || self.capacity[new.index()]),
+            ChangeKind::Replace { old, new } => {
+                is_member(old) && !is_member(new) && (others(old) || self.capacity[new.index()])
+            }
             ChangeKind::Ready { .. } => false,
         }
     }
@@ -380,13 +402,17 @@ impl Force {
     /// The ring at once, where it depends on who is a member and not on the way there.
     fn tokens_of_members(&self, layout: &Layout, _changes: &ChangeLog) -> Option<Ring> {
         let by_members = match layout.config().kind {
-            RingKind::RandomTokens { .. } | RingKind::RandomTokensOverPartitions { .. } | RingKind::Tokens(_) | RingKind::Modulo => true,
+            RingKind::RandomTokens { .. }
+            | RingKind::RandomTokensOverPartitions { .. }
+            | RingKind::Tokens(_)
+            | RingKind::Modulo => true,
             RingKind::EqualPartitions { .. } | RingKind::Owners(_) => false,
         };
         if !by_members || self.replaced || self.holders == 0 {
             return None;
         }
-        let members: Vec<NodeId> = (0..self.members.len() as u32).map(NodeId).filter(|node| self.members[node.index()]).collect();
+        let members: Vec<NodeId> =
+            (0..self.members.len() as u32).map(NodeId).filter(|node| self.members[node.index()]).collect();
         Some(layout.initial_ring(&members))
     }
 }
@@ -470,7 +496,8 @@ mod tests {
         let mut step_by_step = Rings::default();
         let World { commons, .. } = &mut world;
         for count in 6..=8 {
-            let placement = step_by_step.placement(&commons.layout, &commons.changes, &commons.keys, &View::below(count));
+            let placement =
+                step_by_step.placement(&commons.layout, &commons.changes, &commons.keys, &View::below(count));
             assert_eq!(placement.in_force.len() as u32, count - 5);
         }
         let last = step_by_step.placement(&commons.layout, &commons.changes, &commons.keys, &view);

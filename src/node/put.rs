@@ -33,7 +33,14 @@ pub fn write_id(op: OpId, attempt: u16) -> WriteId {
 }
 
 impl Node {
-    pub(super) fn on_put(&mut self, commons: &mut Commons, now: SimTime, from: Endpoint, arrival: PutArrival, out: &mut Outputs) {
+    pub(super) fn on_put(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: Endpoint,
+        arrival: PutArrival,
+        out: &mut Outputs,
+    ) {
         if let Some(sender) = from.as_node() {
             // Taken over from a node that may not lead it; it waits to hear so.
             let request = arrival.put.forwarded.expect("a node that passes a write on names its request");
@@ -64,7 +71,14 @@ impl Node {
     }
 
     /// Passes a write on to a node that may lead it.
-    fn forward(&mut self, commons: &mut Commons, now: SimTime, arrival: PutArrival, silent: Option<NodeId>, out: &mut Outputs) {
+    fn forward(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        arrival: PutArrival,
+        silent: Option<NodeId>,
+        out: &mut Outputs,
+    ) {
         let PutArrival { client, op, attempt, key, profile, mut put } = arrival;
         let n = usize::from(commons.config.profiles[usize::from(profile.0)].n);
         let placement = self.placement(commons);
@@ -140,7 +154,8 @@ impl Node {
             return;
         };
         let local = self.held(key);
-        if commons.config.coordination.conflicts == Conflicts::Refused && self.would_fork(commons, &local, &put.context) {
+        if commons.config.coordination.conflicts == Conflicts::Refused && self.would_fork(commons, &local, &put.context)
+        {
             self.stats.refused += 1;
             out.send(client, op, attempt, Message::PutReply { outcome: Outcome::Refused, version: None });
             return;
@@ -190,7 +205,15 @@ impl Node {
     }
 
     /// Makes the version of a write led here.
-    fn new_version(&mut self, commons: &Commons, now: SimTime, key: KeyId, local: &Siblings, put: Put, write: WriteId) -> version::Version {
+    fn new_version(
+        &mut self,
+        commons: &Commons,
+        now: SimTime,
+        key: KeyId,
+        local: &Siblings,
+        put: Put,
+        write: WriteId,
+    ) -> version::Version {
         let versioning = commons.config.versioning;
         let clock = self.clock_reading(now);
         let stamp = match versioning.stamp {
@@ -244,7 +267,15 @@ impl Node {
     }
 
     /// A replica's answer to a write led here.
-    pub(super) fn on_write_ack(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, id: RequestId, stored: bool, out: &mut Outputs) {
+    pub(super) fn on_write_ack(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        id: RequestId,
+        stored: bool,
+        out: &mut Outputs,
+    ) {
         let Some(request) = self.memory.requests.get_mut(id) else { return };
         if request.answered(from, stored).is_none() {
             return;
@@ -277,7 +308,14 @@ impl Node {
     }
 
     /// Sends the write to a stand-in for each target of this standing that has none yet. Returns how many were found.
-    fn replace_silent(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, standing: Standing, out: &mut Outputs) -> usize {
+    fn replace_silent(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        id: RequestId,
+        standing: Standing,
+        out: &mut Outputs,
+    ) -> usize {
         let placement = self.placement(commons);
         let Some(request) = self.memory.requests.get_mut(id) else { return 0 };
         let Work::Put { version: Some(version) } = &request.work else { return 0 };
@@ -300,7 +338,10 @@ impl Node {
         let ask = self.ask(commons, list, profile, profile.w);
         let mut added: SmallVec<[Target; 4]> = SmallVec::new();
         for (owner, tried) in gone {
-            let Some((target, place)) = quorum::next_in_place_of(ask, next, owner, tried, |node| self.trusts(node)) else { continue };
+            let Some((target, place)) = quorum::next_in_place_of(ask, next, owner, tried, |node| self.trusts(node))
+            else {
+                continue;
+            };
             next = place;
             added.push(target);
         }
@@ -336,11 +377,17 @@ impl Node {
     ) -> bool {
         self.stats.writes += 1;
         match owner {
-            Some(owner) if owner != self.id && commons.config.hints.is_some() => self.store_hint(now, owner, key, version, out),
+            Some(owner) if owner != self.id && commons.config.hints.is_some() => {
+                self.store_hint(now, owner, key, version, out)
+            }
             _ => {
                 let applied = self.apply(commons, now, key, version, Whole::Write, durable, out);
                 if matches!(applied, Applied::Stored { .. }) {
-                    out.note(|| Note::Applied { key, version: version.clone(), by: crate::node::outputs::AppliedBy::Write });
+                    out.note(|| Note::Applied {
+                        key,
+                        version: version.clone(),
+                        by: crate::node::outputs::AppliedBy::Write,
+                    });
                 }
                 true
             }

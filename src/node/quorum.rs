@@ -73,7 +73,12 @@ pub fn plan(ask: Ask<'_>, healthy: impl Fn(NodeId) -> bool) -> Option<(SmallVec<
 }
 
 /// The next stand-in down the list for an owner that has not answered, and the place after it.
-pub fn next_stand_in(ask: Ask<'_>, next: u16, owner: NodeId, healthy: impl Fn(NodeId) -> bool) -> Option<(Target, u16)> {
+pub fn next_stand_in(
+    ask: Ask<'_>,
+    next: u16,
+    owner: NodeId,
+    healthy: impl Fn(NodeId) -> bool,
+) -> Option<(Target, u16)> {
     if ask.quorum == Quorum::Strict {
         return None;
     }
@@ -98,7 +103,8 @@ pub fn next_in_place_of(
 }
 
 fn target(ask: Ask<'_>, node: NodeId, owner: Option<NodeId>) -> Target {
-    let counts = (owner.is_none() || ask.stand_ins == Counting::Count) && (node != ask.me || ask.own == Counting::Count);
+    let counts =
+        (owner.is_none() || ask.stand_ins == Counting::Count) && (node != ask.me || ask.own == Counting::Count);
     Target { node, owner, counts, standing: Standing::Waiting }
 }
 
@@ -178,12 +184,17 @@ mod tests {
     fn a_suspect_is_tried_when_its_stand_ins_are_silent_too() {
         let guess = Ask { certain: false, ..ask(Quorum::Sloppy) };
         let nobody = |_| false;
-        let found = |ask, tried| next_in_place_of(ask, 5, NodeId(1), tried, nobody).map(|(target, place)| (target.node, target.owner, place));
+        let found = |ask, tried| {
+            next_in_place_of(ask, 5, NodeId(1), tried, nobody).map(|(target, place)| (target.node, target.owner, place))
+        };
         assert_eq!(found(guess, false), Some((NodeId(1), None, 5)));
         assert_eq!(found(guess, true), None, "it has had its chance");
         assert_eq!(found(Ask { certain: true, ..guess }, false), None, "it is known to be down");
         assert_eq!(found(Ask { quorum: Quorum::Strict, ..guess }, false), None, "strict quorums pass over nobody");
         let stand_in = next_in_place_of(guess, 3, NodeId(1), false, |node| node == NodeId(4));
-        assert_eq!(stand_in.map(|(target, place)| (target.node, target.owner, place)), Some((NodeId(4), Some(NodeId(1)), 5)));
+        assert_eq!(
+            stand_in.map(|(target, place)| (target.node, target.owner, place)),
+            Some((NodeId(4), Some(NodeId(1)), 5))
+        );
     }
 }

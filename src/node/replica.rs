@@ -74,7 +74,6 @@ impl Tail {
     pub(super) fn contains(&self, key: KeyId) -> bool {
         self.before.contains_key(&key)
     }
-
 }
 
 impl Node {
@@ -112,7 +111,8 @@ impl Node {
 
     /// Lets free workers begin what waits.
     pub(super) fn start_jobs(&mut self, commons: &mut Commons, now: SimTime, out: &mut Outputs) {
-        let factor = self.storage_factor / commons.config.capacity.get(self.id.index()).copied().filter(|&c| c > 0.0).unwrap_or(1.0);
+        let factor = self.storage_factor
+            / commons.config.capacity.get(self.id.index()).copied().filter(|&c| c > 0.0).unwrap_or(1.0);
         while let Some((slot, job, since)) = self.memory.storage.start() {
             let waited = now.since(since);
             self.stats.queue_wait += waited.0;
@@ -142,7 +142,8 @@ impl Node {
                 (on, writes),
                 (FailingAccess::Both, _) | (FailingAccess::Read, false) | (FailingAccess::Write, true)
             );
-            hit && unit(commons.draws.bits(Purpose::DiskError, op.0, tag(u8::from(writes), self.id.0, attempt))) < chance
+            hit && unit(commons.draws.bits(Purpose::DiskError, op.0, tag(u8::from(writes), self.id.0, attempt)))
+                < chance
         });
         self.disk_errors += u64::from(fails);
         match work {
@@ -200,7 +201,15 @@ impl Node {
     }
 
     /// Takes in a version that came some other way than a coordinator's write. Returns whether it was news.
-    pub(super) fn apply_by(&mut self, commons: &mut Commons, now: SimTime, key: KeyId, version: &Version, by: AppliedBy, out: &mut Outputs) -> bool {
+    pub(super) fn apply_by(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        key: KeyId,
+        version: &Version,
+        by: AppliedBy,
+        out: &mut Outputs,
+    ) -> bool {
         // A hint is the coordinator's write, late; all else is what some replica had stored.
         let whole = if by == AppliedBy::Hint { Whole::Write } else { Whole::Stored };
         let applied = self.apply(commons, now, key, version, whole, true, out);
@@ -384,7 +393,13 @@ pub(super) fn reap_period(keep: Span) -> Span {
 }
 
 /// How long a job takes a worker, in nanoseconds.
-fn service_time(commons: &Commons, me: NodeId, job: &Job, cache: &mut super::cache::Cache, stats: &mut super::stats::Stats) -> u64 {
+fn service_time(
+    commons: &Commons,
+    me: NodeId,
+    job: &Job,
+    cache: &mut super::cache::Cache,
+    stats: &mut super::stats::Stats,
+) -> u64 {
     let writes = job.work.writes();
     let storage = &commons.config.storage;
     match &job.work {

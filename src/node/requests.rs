@@ -125,7 +125,11 @@ impl Request {
 
     /// Whether as many counting answers can still come as are needed, if no other node is asked.
     pub fn can_succeed(&self) -> bool {
-        let open = self.targets.iter().filter(|t| t.counts && matches!(t.standing, Standing::Waiting | Standing::Silent)).count();
+        let open = self
+            .targets
+            .iter()
+            .filter(|t| t.counts && matches!(t.standing, Standing::Waiting | Standing::Silent))
+            .count();
         usize::from(self.counted) + open >= usize::from(self.need)
     }
 }
@@ -215,7 +219,9 @@ mod tests {
             replied: false,
             next: 3,
             began_at: SimTime::ZERO,
-            targets: (0..3).map(|n| Target { node: NodeId(n), owner: None, counts: true, standing: Standing::Waiting }).collect(),
+            targets: (0..3)
+                .map(|n| Target { node: NodeId(n), owner: None, counts: true, standing: Standing::Waiting })
+                .collect(),
             work: Work::Put { version: None },
         }
     }

@@ -213,7 +213,12 @@ mod tests {
     use crate::kernel::time::Span;
 
     fn read(number: u32) -> Job {
-        Job { from: NodeId(0), op: OpId(u64::from(number)), attempt: 0, work: JobWork::Read { request: RequestId(0), key: KeyId(0) } }
+        Job {
+            from: NodeId(0),
+            op: OpId(u64::from(number)),
+            attempt: 0,
+            work: JobWork::Read { request: RequestId(0), key: KeyId(0) },
+        }
     }
 
     fn background(number: u32) -> Job {
@@ -282,7 +287,8 @@ mod tests {
     fn mean_sojourn(load: f64, service: &Dist, seed: u64) -> f64 {
         const SERVICE: f64 = 1e6;
         let sampler = service.compile();
-        let (mut arrivals, mut services) = (Stream::new(seed, Purpose::Arrival, 0), Stream::new(seed, Purpose::Service, 0));
+        let (mut arrivals, mut services) =
+            (Stream::new(seed, Purpose::Arrival, 0), Stream::new(seed, Purpose::Service, 0));
         let mut queue = StorageQueue::new(Some(1), None);
         let (mut next_arrival, mut done): (u64, Option<(u64, u32)>) = (0, None);
         let (mut total, mut served, mut number) = (0u64, 0u64, 0);

@@ -9,10 +9,10 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::*;
-use crate::node::view::View;
 use crate::node::message::Message;
 use crate::node::outputs::{Input, Note, Output, Outputs, Timer, Wake};
 use crate::node::replica::DiskFate;
+use crate::node::view::View;
 use crate::ring::{self, Boundary, HashKind, Layout, NodeSpec, PartitionCount, RingKind, Spread};
 use crate::version::{self, NextCounter, Scheme, Siblings, Value, Version, Write, WriteId};
 
@@ -24,7 +24,13 @@ pub fn config(n: u8) -> Config {
     Config {
         seed: 1,
         n,
-        profiles: vec![Profile { n, r: n.min(2), w: n.min(2), quorum: Quorum::Sloppy, timeout: Some(Span::from_secs(1)) }],
+        profiles: vec![Profile {
+            n,
+            r: n.min(2),
+            w: n.min(2),
+            quorum: Quorum::Sloppy,
+            timeout: Some(Span::from_secs(1)),
+        }],
         stand_in_acks: Counting::Count,
         own_ack: Counting::Count,
         versioning: Versioning {
@@ -41,7 +47,13 @@ pub fn config(n: u8) -> Config {
         hints: None,
         read_repair: None,
         anti_entropy: Some(AntiEntropy { every: None, pairs: Pairs::Random, depth: 10, throttle: None }),
-        membership: Membership { gossip_every: None, mode: GossipMode::PushPull, fan_out: 1, rounds: Rounds::Spread, seeds: Vec::new() },
+        membership: Membership {
+            gossip_every: None,
+            mode: GossipMode::PushPull,
+            fan_out: 1,
+            rounds: Rounds::Spread,
+            seeds: Vec::new(),
+        },
         detector: Detector::Local { failures: 1, retry_every: Span::from_secs(1) },
         transfer: Transfer { confirm: true, batch: 1_000_000, throttle: None },
         deletes: Deletes::Tombstone { keep: None },
@@ -105,7 +117,10 @@ impl World {
         let members: Vec<NodeId> = (0..nodes).map(NodeId).collect();
         let layout = Layout::new(ring::Config {
             nodes: vec![NodeSpec { capacity: 1.0, rack: 0, region: 0 }; nodes as usize],
-            kind: RingKind::EqualPartitions { by: PartitionCount::Partitions(partitions), assignment: ring::Assignment::Striped },
+            kind: RingKind::EqualPartitions {
+                by: PartitionCount::Partitions(partitions),
+                assignment: ring::Assignment::Striped,
+            },
             hash: HashKind::Md5,
             boundary: Boundary::AtOrAfter,
             spread: Spread::Nodes,
@@ -167,7 +182,15 @@ impl World {
     /// A new version by this node that replaces `context`.
     pub fn version(&mut self, by: u32, context: &[Version], value: Value) -> Version {
         self.writes += 1;
-        let write = Write { actor: ActorId::new(NodeId(by), 0), now_ms: 0, stamp: self.writes, value, size: 100, write: WriteId(self.writes), issued: 0 };
+        let write = Write {
+            actor: ActorId::new(NodeId(by), 0),
+            now_ms: 0,
+            stamp: self.writes,
+            value,
+            size: 100,
+            write: WriteId(self.writes),
+            issued: 0,
+        };
         version::coordinate(self.commons.config.versioning.scheme, context, context, write)
     }
 
@@ -186,7 +209,9 @@ impl World {
         let life = self.lives[to.index()];
         for output in out.drain() {
             match output {
-                Output::Send { to: end, op, attempt, message } => self.send(Endpoint::node(to), end, op, attempt, message),
+                Output::Send { to: end, op, attempt, message } => {
+                    self.send(Endpoint::node(to), end, op, attempt, message)
+                }
                 Output::Timer { after, timer } => self.schedule(self.now + after, Event::Timer(to, life, timer)),
                 Output::Wake { after, wake } => self.schedule(self.now + after, Event::Wake(to, life, wake)),
                 Output::Note(note) => self.notes.push((self.now, to, note)),
@@ -237,8 +262,12 @@ impl World {
             let ((at, _), event) = entry.remove_entry();
             self.now = at;
             match event {
-                Event::Message { to, from, op, attempt, message } => self.give(to, Input::Message { from, op, attempt, message }),
-                Event::Timer(node, life, timer) if self.lives[node.index()] == life && self.nodes[node.index()].timer_is_live(timer) => {
+                Event::Message { to, from, op, attempt, message } => {
+                    self.give(to, Input::Message { from, op, attempt, message })
+                }
+                Event::Timer(node, life, timer)
+                    if self.lives[node.index()] == life && self.nodes[node.index()].timer_is_live(timer) =>
+                {
                     self.give(node, Input::Timer(timer));
                 }
                 Event::Wake(node, life, wake) if self.lives[node.index()] == life => self.give(node, Input::Wake(wake)),

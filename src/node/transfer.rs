@@ -19,9 +19,9 @@ use crate::kernel::ids::{KeyId, NodeId, OpId, SegmentId};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
-use crate::node::leftovers::{LeftoverMessage, Leftovers};
 use crate::node::donor::Stream;
 use crate::node::gainer::Incoming;
+use crate::node::leftovers::{LeftoverMessage, Leftovers};
 use crate::node::membership::{Step, View};
 use crate::node::message::{KEY_BYTES, Message, siblings_bytes};
 use crate::node::outputs::{Note, Outputs, Wake};
@@ -98,7 +98,9 @@ impl TransferMessage {
     pub fn bytes(&self) -> u32 {
         match self {
             TransferMessage::Offer { segments, .. } => 16 + 5 * segments.len() as u32,
-            TransferMessage::Confirm { segments, .. } | TransferMessage::OnTheWay { segments, .. } => 16 + 4 * segments.len() as u32,
+            TransferMessage::Confirm { segments, .. } | TransferMessage::OnTheWay { segments, .. } => {
+                16 + 4 * segments.len() as u32
+            }
             TransferMessage::Batch { keys, done, .. } => 24 + 4 * done.len() as u32 + keys_bytes(keys),
             TransferMessage::Ack { .. } => 8,
             TransferMessage::Leftover(message) => message.bytes(),
@@ -112,7 +114,15 @@ pub(super) enum Busy {
     /// A donor reads the next batch of this stream.
     Reads(u32),
     /// A gainer writes a batch.
-    Stores { from: NodeId, op: OpId, to: u128, stream: u32, index: u32, keys: Vec<(KeyId, Siblings)>, done: Vec<SegmentId> },
+    Stores {
+        from: NodeId,
+        op: OpId,
+        to: u128,
+        stream: u32,
+        index: u32,
+        keys: Vec<(KeyId, Siblings)>,
+        done: Vec<SegmentId>,
+    },
     /// An owner writes leftovers.
     StoresLeftovers { from: NodeId, op: OpId, segment: SegmentId, round: u32, keys: Vec<(KeyId, Siblings)> },
 }
@@ -168,7 +178,10 @@ impl Node {
 
     fn arm_review(&mut self, out: &mut Outputs) {
         let transfers = &mut self.memory.transfers;
-        let donates = transfers.step.as_ref().is_some_and(|step| step.before.as_ref().is_some_and(|ring| ring.is_member(self.id)));
+        let donates = transfers
+            .step
+            .as_ref()
+            .is_some_and(|step| step.before.as_ref().is_some_and(|ring| ring.is_member(self.id)));
         let due = donates || transfers.missing > 0 || !transfers.outgoing.is_empty() || !transfers.leftovers.is_empty();
         if due && !transfers.armed {
             transfers.armed = true;
@@ -274,7 +287,15 @@ impl Node {
         out.send_node(to, op, Message::Transfer(Box::new(message)));
     }
 
-    pub(super) fn on_transfer(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, message: TransferMessage, out: &mut Outputs) {
+    pub(super) fn on_transfer(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        op: OpId,
+        message: TransferMessage,
+        out: &mut Outputs,
+    ) {
         match message {
             TransferMessage::Offer { to, segments } => self.on_offer(now, from, to, &segments, out),
             TransferMessage::Confirm { to, request, segments } => {
@@ -298,7 +319,12 @@ impl Node {
         let token = TOKEN_OWNER << 56 | u64::from(transfers.jobs);
         transfers.busy.insert(transfers.jobs, busy);
         let op = self.conversation();
-        self.submit(commons, now, Job { from: self.id, op, attempt: 0, work: JobWork::Background { token, writes } }, out);
+        self.submit(
+            commons,
+            now,
+            Job { from: self.id, op, attempt: 0, work: JobWork::Background { token, writes } },
+            out,
+        );
     }
 
     /// Storage has done what it was busy with.
@@ -349,10 +375,10 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::RingKind;
     use crate::node::outputs::Admin;
     use crate::node::replica::DiskFate;
     use crate::node::world::{N, Plan, World, version};
+    use crate::ring::RingKind;
 
     const KEYS: u32 = 2_000;
 
@@ -387,7 +413,8 @@ mod tests {
         assert_eq!(world.total(|stats| stats.moved_keys), copies(&world, change));
         assert_eq!(world.total(|stats| stats.duplicate_keys), 0);
         assert_eq!(world.total(|stats| stats.scanned_keys), copies(&world, change), "partitions are sent as they are");
-        let seen = world.notes.iter().filter(|(_, _, note)| matches!(note, Note::ChangeInPlace { change: c } if *c == change));
+        let seen =
+            world.notes.iter().filter(|(_, _, note)| matches!(note, Note::ChangeInPlace { change: c } if *c == change));
         assert_eq!(seen.count(), 11, "each node sees the change come into force once");
         assert!(world.placement_of(0).pending.is_empty());
     }
@@ -430,7 +457,10 @@ mod tests {
 
     #[test]
     fn without_asking_first_each_old_owner_sends_a_copy() {
-        let plan = Plan { transfer: crate::node::config::Transfer { confirm: false, batch: 2_000, throttle: None }, ..Plan::new(8, 1) };
+        let plan = Plan {
+            transfer: crate::node::config::Transfer { confirm: false, batch: 2_000, throttle: None },
+            ..Plan::new(8, 1)
+        };
         let mut world = filled(plan);
         world.admin(0, Admin::Join(NodeId(8)));
         world.run_for(Span::from_secs(20));
@@ -442,7 +472,10 @@ mod tests {
 
     #[test]
     fn a_throttle_spreads_a_transfer_over_time() {
-        let plan = Plan { transfer: crate::node::config::Transfer { confirm: true, batch: 2_000, throttle: Some(1_000.0) }, ..Plan::new(8, 1) };
+        let plan = Plan {
+            transfer: crate::node::config::Transfer { confirm: true, batch: 2_000, throttle: Some(1_000.0) },
+            ..Plan::new(8, 1)
+        };
         let mut world = filled(plan);
         world.admin(0, Admin::Join(NodeId(8)));
         world.run_for(Span::from_secs(4));
@@ -464,14 +497,20 @@ mod tests {
 
     #[test]
     fn a_donor_that_crashes_half_way_is_replaced() {
-        let plan = Plan { transfer: crate::node::config::Transfer { confirm: true, batch: 2_000, throttle: Some(4_000.0) }, ..Plan::new(6, 1) };
+        let plan = Plan {
+            transfer: crate::node::config::Transfer { confirm: true, batch: 2_000, throttle: Some(4_000.0) },
+            ..Plan::new(6, 1)
+        };
         let mut world = filled(plan);
         world.admin(0, Admin::Join(NodeId(6)));
         world.run_for(Span::from_secs(3));
         assert!(!world.placement_of(0).is_in_force(6) && world.total(|stats| stats.moved_keys) > 0, "half way");
         let step = world.placement_of(0).step.clone().expect("the join is pending");
-        let donates = |node: &NodeId| world.nodes[6].memory.transfers.incoming.values().any(|i| !i.arrived && i.donor == Some(*node));
-        let donor = step.losers.iter().copied().find(|node| donates(node) && !step.gainers.contains(node) && node.0 > 0);
+        let donates = |node: &NodeId| {
+            world.nodes[6].memory.transfers.incoming.values().any(|i| !i.arrived && i.donor == Some(*node))
+        };
+        let donor =
+            step.losers.iter().copied().find(|node| donates(node) && !step.gainers.contains(node) && node.0 > 0);
         let donor = donor.expect("a donor that gains nothing itself").0;
         world.crash(donor, DiskFate::Kept);
         world.run_for(Span::from_secs(60));
@@ -485,7 +524,10 @@ mod tests {
     #[test]
     fn a_gainer_that_crashes_half_way_begins_again() {
         for (fate, confirm) in [(DiskFate::Kept, true), (DiskFate::Lost, true), (DiskFate::Lost, false)] {
-            let plan = Plan { transfer: crate::node::config::Transfer { confirm, batch: 2_000, throttle: Some(4_000.0) }, ..Plan::new(6, 1) };
+            let plan = Plan {
+                transfer: crate::node::config::Transfer { confirm, batch: 2_000, throttle: Some(4_000.0) },
+                ..Plan::new(6, 1)
+            };
             let mut world = filled(plan);
             world.admin(0, Admin::Join(NodeId(6)));
             world.run_for(Span::from_secs(3));
@@ -571,11 +613,16 @@ mod tests {
             assert_views_agree(&world);
             world.assert_in_place(NodeId(0));
             for (op, reply) in std::mem::take(&mut world.replies) {
-                let Message::PutReply { version: Some(version), .. } = reply else { panic!("write {op:?} has failed: {reply:?}") };
+                let Message::PutReply { version: Some(version), .. } = reply else {
+                    panic!("write {op:?} has failed: {reply:?}")
+                };
                 let key = keys[op.number() as usize];
                 for owner in world.owners(NodeId(0), key) {
                     let held = world.nodes[owner.index()].versions(key);
-                    assert!(held.iter().any(|v| v.write() == version.write()), "seed {seed}: node {owner} lacks the write of key {key}");
+                    assert!(
+                        held.iter().any(|v| v.write() == version.write()),
+                        "seed {seed}: node {owner} lacks the write of key {key}"
+                    );
                 }
             }
         }

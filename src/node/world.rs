@@ -8,15 +8,17 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{
-    Background, Config, Conflicts, Coordination, Counting, Deletes, Detector, Flush, GossipMode, Membership, Profile, ProfileId, Quorum,
-    Rounds, StampClock, Storage, Transfer, Versioning, WriteCoordinator,
+    Background, Config, Conflicts, Coordination, Counting, Deletes, Detector, Flush, GossipMode, Membership, Profile,
+    ProfileId, Quorum, Rounds, StampClock, Storage, Transfer, Versioning, WriteCoordinator,
 };
 use crate::node::membership::View;
 use crate::node::message::{Message, Put};
 use crate::node::outputs::{Admin, Input, Note, Output, Outputs, Wake};
 use crate::node::replica::DiskFate;
-use crate::ring::{Assignment, Boundary, Config as RingConfig, HashKind, Layout, NodeSpec, PartitionCount, RingKind, Spread};
-use crate::version::{Siblings, Clock, Dot, Entry, Parts, Scheme, Value, Version, WriteId};
+use crate::ring::{
+    Assignment, Boundary, Config as RingConfig, HashKind, Layout, NodeSpec, PartitionCount, RingKind, Spread,
+};
+use crate::version::{Clock, Dot, Entry, Parts, Scheme, Siblings, Value, Version, WriteId};
 
 /// What a test says of its world.
 pub(super) struct Plan {
@@ -98,7 +100,12 @@ impl World {
             profiles: vec![Profile { n: N, r: 2, w: 2, quorum: Quorum::Sloppy, timeout: None }],
             stand_in_acks: Counting::Count,
             own_ack: Counting::Count,
-            versioning: Versioning { scheme: Scheme::Dotted, new_id_after_wipe: true, stamp: StampClock::Node, tick: 1 },
+            versioning: Versioning {
+                scheme: Scheme::Dotted,
+                new_id_after_wipe: true,
+                stamp: StampClock::Node,
+                tick: 1,
+            },
             coordination: Coordination {
                 write_coordinator: WriteCoordinator::AnyOfList,
                 peer_timeout: None,
@@ -209,7 +216,10 @@ impl World {
                         continue;
                     };
                     if !(self.lost)(self.now, node, to, &message) {
-                        self.queue.insert((self.now + self.delay, self.sequence), Event::Message { from: node, to, op, message });
+                        self.queue.insert(
+                            (self.now + self.delay, self.sequence),
+                            Event::Message { from: node, to, op, message },
+                        );
                     }
                 }
                 Output::Wake { after, wake } => {
@@ -223,7 +233,11 @@ impl World {
         if self.holders_min > 0 && self.nodes[node.index()].table().len() < before {
             for key in (0..self.commons.keys.len()).map(KeyId) {
                 let holders = self.holders(key);
-                assert!(holders.len() >= self.holders_min, "at {} key {key} has only the holders {holders:?}", self.now);
+                assert!(
+                    holders.len() >= self.holders_min,
+                    "at {} key {key} has only the holders {holders:?}",
+                    self.now
+                );
             }
         }
     }
@@ -253,7 +267,14 @@ impl World {
     /// A client writes blindly at a node.
     pub fn put(&mut self, number: u32, key: KeyId, via: NodeId) {
         let session = SessionId(0);
-        let put = Put { value: Value::Blob(u64::from(number)), size: 100, context: Siblings::new(), client_stamp: 0, preferred: None, forwarded: None };
+        let put = Put {
+            value: Value::Blob(u64::from(number)),
+            size: 100,
+            context: Siblings::new(),
+            client_stamp: 0,
+            preferred: None,
+            forwarded: None,
+        };
         let message = Message::Put { key, profile: ProfileId(0), put: Box::new(put) };
         let op = OpId::of_session(session, number);
         self.input(via, Input::Message { from: Endpoint::client(session), op, attempt: 0, message });

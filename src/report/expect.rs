@@ -19,7 +19,9 @@ use crate::scenario::{Loaded, Setting};
 /// Which expectation this build cannot ask, and why.
 pub fn expectations(loaded: &Loaded) -> Result<Vec<Expectation>, String> {
     let numbered = loaded.base.expect.iter().enumerate();
-    numbered.map(|(number, expectation)| one(loaded, expectation).map_err(|why| format!("expect.{number}: {why}"))).collect()
+    numbered
+        .map(|(number, expectation)| one(loaded, expectation).map_err(|why| format!("expect.{number}: {why}")))
+        .collect()
 }
 
 fn one(loaded: &Loaded, expectation: &spec::Expectation) -> Result<Expectation, String> {
@@ -94,7 +96,8 @@ fn metric(loaded: &Loaded, expectation: &spec::Expectation, settings: &[&Setting
                 Some(other) => Metric::parse(&other.to_string())?,
                 None => query.metric.clone(),
             };
-            let there = |setting: &&Setting| counterpart(&setting.values, versus, &loaded.settings).map(|other| other.number);
+            let there =
+                |setting: &&Setting| counterpart(&setting.values, versus, &loaded.settings).map(|other| other.number);
             Some(Box::new(Versus {
                 query: Query { metric, narrow },
                 settings: settings.iter().map(there).collect(),

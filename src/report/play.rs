@@ -133,7 +133,9 @@ impl Campaign {
         let mut status = "held";
         for judgement in own {
             match judgement.verdict {
-                crate::check::Verdict::Broken if judgement.broken_by.is_none() || judgement.broken_by == place => return "broken",
+                crate::check::Verdict::Broken if judgement.broken_by.is_none() || judgement.broken_by == place => {
+                    return "broken";
+                }
                 crate::check::Verdict::NotJudged => status = "inconclusive",
                 _ => {}
             }

@@ -7,9 +7,9 @@ use crate::check::{Finding, Judgement, Verdict};
 use crate::cluster::config::{Action, Fault, RunConfig};
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::measure::metrics::{Narrowing, Unit};
+use crate::measure::number::plain;
 use crate::measure::{Measured, Metric, Scope, Value};
 use crate::node::message::Outcome;
-use crate::measure::number::plain;
 
 /// What a summary says besides the numbers.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,9 @@ fn json_value(metric: &Metric, value: Value) -> Json {
 fn is_of_the_whole_run(metric: &Metric) -> bool {
     use crate::measure::metrics::LoadKind::{Primary, Ring, Stored};
     match metric {
-        Metric::Efficiency(load) | Metric::MaxOverMean(load) | Metric::LoadCv(load) => matches!(load, Primary | Ring | Stored),
+        Metric::Efficiency(load) | Metric::MaxOverMean(load) | Metric::LoadCv(load) => {
+            matches!(load, Primary | Ring | Stored)
+        }
         Metric::LoadJain(load) | Metric::LoadImbalanced(load) => matches!(load, Primary | Ring | Stored),
         Metric::SpreadViolations
         | Metric::HintsHeldMax
@@ -88,7 +90,11 @@ fn is_of_a_client(metric: &Metric) -> bool {
 fn is_of_a_node(metric: &Metric) -> bool {
     let of_several = matches!(
         metric,
-        Metric::Efficiency(_) | Metric::MaxOverMean(_) | Metric::LoadCv(_) | Metric::LoadJain(_) | Metric::LoadImbalanced(_)
+        Metric::Efficiency(_)
+            | Metric::MaxOverMean(_)
+            | Metric::LoadCv(_)
+            | Metric::LoadJain(_)
+            | Metric::LoadImbalanced(_)
     );
     let of_all = matches!(
         metric,
@@ -110,19 +116,30 @@ pub fn summary(about: &About<'_>, config: &RunConfig, run: &Played) -> Json {
     let measured = run.measured.as_ref().expect("a summary is made of runs that kept all numbers");
     let all = Scope::default();
     let windows = config.windows.iter().enumerate().skip(1).filter(|(number, _)| measured.was_open(*number as u32));
-    let windows: Map<String, Json> = windows.map(|(number, window)| {
-        let scope = Scope { window: number as u32, ..Scope::default() };
-        (window.name.clone(), Json::Object(metrics(measured, &scope, |metric| !is_of_the_whole_run(metric))))
-    }).collect();
-    let clients: Map<String, Json> = group_names(config).enumerate().map(|(number, name)| {
-        let scope = Scope { client: Some(GroupId(number as u16)), ..Scope::default() };
-        (name.to_string(), Json::Object(metrics(measured, &scope, is_of_a_client)))
-    }).collect();
-    let nodes: Map<String, Json> = config.node_names.iter().enumerate().map(|(number, name)| {
-        let scope = Scope { nodes: Some(vec![NodeId(number as u32)]), ..Scope::default() };
-        (name.clone(), Json::Object(metrics(measured, &scope, is_of_a_node)))
-    }).collect();
-    let samples: Map<String, Json> = measured.samples(&all).into_iter().map(|(name, count)| (name, json!(count))).collect();
+    let windows: Map<String, Json> = windows
+        .map(|(number, window)| {
+            let scope = Scope { window: number as u32, ..Scope::default() };
+            (window.name.clone(), Json::Object(metrics(measured, &scope, |metric| !is_of_the_whole_run(metric))))
+        })
+        .collect();
+    let clients: Map<String, Json> = group_names(config)
+        .enumerate()
+        .map(|(number, name)| {
+            let scope = Scope { client: Some(GroupId(number as u16)), ..Scope::default() };
+            (name.to_string(), Json::Object(metrics(measured, &scope, is_of_a_client)))
+        })
+        .collect();
+    let nodes: Map<String, Json> = config
+        .node_names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| {
+            let scope = Scope { nodes: Some(vec![NodeId(number as u32)]), ..Scope::default() };
+            (name.clone(), Json::Object(metrics(measured, &scope, is_of_a_node)))
+        })
+        .collect();
+    let samples: Map<String, Json> =
+        measured.samples(&all).into_iter().map(|(name, count)| (name, json!(count))).collect();
     let setting: Map<String, Json> = about.setting.iter().map(|(axis, label)| (axis.clone(), json!(label))).collect();
     let notices: Vec<&String> = about.notices.iter().chain(&run.end.notices).collect();
     json!({
@@ -147,17 +164,21 @@ pub fn summary(about: &About<'_>, config: &RunConfig, run: &Played) -> Json {
 }
 
 fn faults(config: &RunConfig, run: &Played) -> Vec<Json> {
-    run.end.faults.iter().map(|fault| {
-        let kind = config.steps.get(fault.step as usize).map_or("fault", |step| kind(&step.action));
-        let to = fault.to.map(|to| number(to.as_ms(), Unit::Ms));
-        json!({
-            "step": step_name(config, fault.step),
-            "kind": kind,
-            "from_ms": number(fault.from.as_ms(), Unit::Ms),
-            "to_ms": to,
-            "hits": fault.hits,
+    run.end
+        .faults
+        .iter()
+        .map(|fault| {
+            let kind = config.steps.get(fault.step as usize).map_or("fault", |step| kind(&step.action));
+            let to = fault.to.map(|to| number(to.as_ms(), Unit::Ms));
+            json!({
+                "step": step_name(config, fault.step),
+                "kind": kind,
+                "from_ms": number(fault.from.as_ms(), Unit::Ms),
+                "to_ms": to,
+                "hits": fault.hits,
+            })
         })
-    }).collect()
+        .collect()
 }
 
 /// How a file writes the action.
@@ -191,36 +212,40 @@ pub fn outcome_word(outcome: Outcome) -> &'static str {
 }
 
 fn steps(config: &RunConfig, run: &Played) -> Vec<Json> {
-    run.end.steps.iter().map(|step| {
-        let mut json = Map::new();
-        json.insert("step".into(), json!(step_name(config, step.step)));
-        if let Some(outcome) = step.outcome {
-            json.insert("outcome".into(), json!(outcome_word(outcome)));
-        }
-        let is_read = matches!(
-            config.steps.get(step.step as usize).map(|step| &step.action),
-            Some(Action::Operation(operation)) if operation.kind == crate::cluster::config::ScriptedKind::Get
-        );
-        if is_read || !step.values.is_empty() {
-            json.insert("values".into(), json!(step.values));
-        }
-        if let Some(latency) = step.latency {
-            json.insert("latency_ms".into(), number(latency.as_ms(), Unit::Ms));
-        }
-        if let Some(node) = step.coordinator.and_then(|node| config.node_names.get(node.index())) {
-            json.insert("coordinator".into(), json!(node));
-        }
-        if let Some(stale) = step.stale {
-            json.insert("stale".into(), json!(stale));
-        }
-        if let Some(broken) = &step.broken {
-            json.insert("held".into(), json!(broken.is_empty()));
-            if !broken.is_empty() {
-                json.insert("broken".into(), json!(broken));
+    run.end
+        .steps
+        .iter()
+        .map(|step| {
+            let mut json = Map::new();
+            json.insert("step".into(), json!(step_name(config, step.step)));
+            if let Some(outcome) = step.outcome {
+                json.insert("outcome".into(), json!(outcome_word(outcome)));
             }
-        }
-        Json::Object(json)
-    }).collect()
+            let is_read = matches!(
+                config.steps.get(step.step as usize).map(|step| &step.action),
+                Some(Action::Operation(operation)) if operation.kind == crate::cluster::config::ScriptedKind::Get
+            );
+            if is_read || !step.values.is_empty() {
+                json.insert("values".into(), json!(step.values));
+            }
+            if let Some(latency) = step.latency {
+                json.insert("latency_ms".into(), number(latency.as_ms(), Unit::Ms));
+            }
+            if let Some(node) = step.coordinator.and_then(|node| config.node_names.get(node.index())) {
+                json.insert("coordinator".into(), json!(node));
+            }
+            if let Some(stale) = step.stale {
+                json.insert("stale".into(), json!(stale));
+            }
+            if let Some(broken) = &step.broken {
+                json.insert("held".into(), json!(broken.is_empty()));
+                if !broken.is_empty() {
+                    json.insert("broken".into(), json!(broken));
+                }
+            }
+            Json::Object(json)
+        })
+        .collect()
 }
 
 fn expect(about: &About<'_>, run: &Played) -> Vec<Json> {
@@ -244,18 +269,22 @@ fn expect(about: &About<'_>, run: &Played) -> Vec<Json> {
             json.insert("claim".into(), json!(claim));
         }
         Json::Object(json)
-    }).collect()
+    })
+    .collect()
 }
 
 /// Properties that were asserted.
 fn properties(run: &Played) -> Vec<Json> {
-    run.findings.iter().map(|(property, finding)| match finding {
-        Finding::Held => json!({ "name": property.name(), "asserted": true, "violations": 0 }),
-        Finding::Violated { violations, example } => {
-            json!({ "name": property.name(), "asserted": true, "violations": violations, "because": example })
-        }
-        Finding::NotJudged(because) => {
-            json!({ "name": property.name(), "asserted": true, "violations": null, "because": because })
-        }
-    }).collect()
+    run.findings
+        .iter()
+        .map(|(property, finding)| match finding {
+            Finding::Held => json!({ "name": property.name(), "asserted": true, "violations": 0 }),
+            Finding::Violated { violations, example } => {
+                json!({ "name": property.name(), "asserted": true, "violations": violations, "because": example })
+            }
+            Finding::NotJudged(because) => {
+                json!({ "name": property.name(), "asserted": true, "violations": null, "because": because })
+            }
+        })
+        .collect()
 }

@@ -10,9 +10,9 @@ use crate::cluster::config::RunConfig;
 use crate::kernel::math::sqrt;
 use crate::kernel::time::Span;
 use crate::measure::metrics::{After, OpKind};
+use crate::measure::number::plain;
 use crate::measure::{Measured, Metric, Value};
 use crate::network::Class;
-use crate::measure::number::plain;
 
 const QUANTILES: [f64; 11] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0];
 
@@ -40,7 +40,8 @@ fn share([part, whole]: [u64; 2]) -> String {
 
 /// `timeline.csv`: one row a bucket. `divergent_keys` is empty where nobody compared the replicas.
 pub fn timeline(config: &RunConfig, measured: &Measured) -> Vec<u8> {
-    let mut header = texts(&["at_ms", "ops.rate_per_s", "get.success", "put.success", "get.latency.p99_ms", "put.latency.p99_ms"]);
+    let mut header =
+        texts(&["at_ms", "ops.rate_per_s", "get.success", "put.success", "get.latency.p99_ms", "put.latency.p99_ms"]);
     header.extend(texts(&["stale.fraction", "hints.pending", "divergent_keys"]));
     header.extend(Class::ALL.iter().map(|class| format!("bytes.{}", class.name())));
     header.push("faults".into());
@@ -183,7 +184,9 @@ pub fn summary(axes: &[String], settings: &[SettingRow], campaign: &Campaign, ju
     let mut header = vec!["setting".to_string()];
     header.extend(axes.iter().cloned());
     header.extend(texts(&["seeds", "broken"]));
-    header.extend(columns.iter().flat_map(|metric| ["", ".low", ".high"].map(|part| format!("{}{part}", metric.column()))));
+    header.extend(
+        columns.iter().flat_map(|metric| ["", ".low", ".high"].map(|part| format!("{}{part}", metric.column()))),
+    );
     let mut rows = vec![header];
     for setting in settings {
         let runs: Vec<&Played> = campaign.of(setting.number).collect();

@@ -12,8 +12,8 @@ use crate::check::expectation::shown;
 use crate::check::{Judgement, Verdict};
 use crate::cluster::config::RunConfig;
 use crate::measure::metrics::{HintCount, OpKind, Stat};
-use crate::measure::{Measured, Metric, Scope};
 use crate::measure::number::plain;
+use crate::measure::{Measured, Metric, Scope};
 
 const BOLD: &str = "\u{1b}[1m";
 const DIM: &str = "\u{1b}[2m";
@@ -73,7 +73,8 @@ pub fn run(title: &Title<'_>, config: &RunConfig, run: &Played, judgements: &[Ju
     let measured = run.measured.as_ref().expect("a run is shown with all its numbers");
     let mut out = String::new();
     head(&mut out, title);
-    let sessions: u64 = config.groups.iter().map(|group| u64::from(group.sessions)).sum::<u64>() + config.scripted.len() as u64;
+    let sessions: u64 =
+        config.groups.iter().map(|group| u64::from(group.sessions)).sum::<u64>() + config.scripted.len() as u64;
     let _ = writeln!(
         out,
         "{DIM}{} nodes, {sessions} sessions, {} s of virtual time, {} events, seed {}{RESET}\n",
@@ -104,10 +105,10 @@ fn operations(out: &mut String, measured: &Measured) {
     for op in OpKind::ALL.iter().copied().filter(|op| *op != OpKind::Ops) {
         let Some(count) = value(measured, Metric::Count(op)).filter(|count| *count > 0.0) else { continue };
         any = true;
-        let success = value(measured, Metric::Success(op)).map_or(String::new(), |share| format!("{}%", percent(share)));
-        let latency = [Stat::P50, Stat::P99, Stat::P999, Stat::Max].map(|stat| {
-            value(measured, Metric::Latency(op, stat)).map_or("–".into(), brief)
-        });
+        let success =
+            value(measured, Metric::Success(op)).map_or(String::new(), |share| format!("{}%", percent(share)));
+        let latency = [Stat::P50, Stat::P99, Stat::P999, Stat::Max]
+            .map(|stat| value(measured, Metric::Latency(op, stat)).map_or("–".into(), brief));
         let mut cells = vec![op.word().to_string(), plain(count), success];
         cells.extend(latency);
         rows.add_row(cells);
@@ -129,13 +130,21 @@ fn facts(out: &mut String, measured: &Measured) {
     if let (Some(stale), Some(share)) = (value(measured, Metric::StaleReads), value(measured, Metric::StaleFraction)) {
         facts.push(format!("stale reads {} ({}%)", plain(stale), percent(share)));
     }
-    if let (Some(mean), Some(max)) = (value(measured, Metric::Siblings(Stat::Mean)), value(measured, Metric::Siblings(Stat::Max))) {
+    if let (Some(mean), Some(max)) =
+        (value(measured, Metric::Siblings(Stat::Mean)), value(measured, Metric::Siblings(Stat::Max)))
+    {
         facts.push(format!("versions a read {} (max {})", brief(mean), plain(max)));
     }
     let hint = |what: HintCount| value(measured, Metric::Hints(what)).unwrap_or(0.0);
     if hint(HintCount::Created) > 0.0 {
-        let (created, delivered, pending) = (hint(HintCount::Created), hint(HintCount::Delivered), hint(HintCount::Pending));
-        facts.push(format!("hints {} stored, {} delivered, {} pending", plain(created), plain(delivered), plain(pending)));
+        let (created, delivered, pending) =
+            (hint(HintCount::Created), hint(HintCount::Delivered), hint(HintCount::Pending));
+        facts.push(format!(
+            "hints {} stored, {} delivered, {} pending",
+            plain(created),
+            plain(delivered),
+            plain(pending)
+        ));
     }
     if let Some(repairs) = value(measured, Metric::ReadRepairWrites).filter(|repairs| *repairs > 0.0) {
         facts.push(format!("read repairs {}", plain(repairs)));
@@ -148,7 +157,8 @@ fn facts(out: &mut String, measured: &Measured) {
 fn faults(out: &mut String, config: &RunConfig, run: &Played) {
     for fault in &run.end.faults {
         let to = fault.to.map_or("the end".into(), |to| format!("{} s", brief(to.as_ms() / 1e3)));
-        let hits = if fault.hits == 0 { format!("{YELLOW}never bit{RESET}") } else { format!("bit {} times", fault.hits) };
+        let hits =
+            if fault.hits == 0 { format!("{YELLOW}never bit{RESET}") } else { format!("bit {} times", fault.hits) };
         let name = super::play::step_name(config, fault.step);
         let _ = writeln!(out, " fault {name}, {} s to {to}: {hits}", brief(fault.from.as_ms() / 1e3));
     }
@@ -203,7 +213,8 @@ pub fn sweep(
     let mut out = String::new();
     head(&mut out, title);
     let _ = writeln!(out, "{DIM}{} settings, {} runs{RESET}\n", settings.len(), campaign.runs.len());
-    let usual = ["ops.success", "get.latency.p99", "put.latency.p99", "get.latency.p999", "put.latency.p999", "stale.fraction"];
+    let usual =
+        ["ops.success", "get.latency.p99", "put.latency.p99", "get.latency.p999", "put.latency.p999", "stale.fraction"];
     let usual = usual.iter().filter_map(|path| Metric::from_path(path)).filter(|metric| !asked.contains(metric));
     let wanted: Vec<Metric> = asked.iter().cloned().chain(usual).collect();
     let median = |setting: u32, metric: &Metric| {
@@ -231,7 +242,11 @@ pub fn sweep(
     out.push_str(&align(&mut rows));
     out.push('\n');
     for run in campaign.runs.iter().filter(|run| run.has_broken_step()) {
-        let _ = writeln!(out, " {RED}✗{RESET} a step of setting {}, seed {} did not come out as expected", run.setting, run.seed);
+        let _ = writeln!(
+            out,
+            " {RED}✗{RESET} a step of setting {}, seed {} did not come out as expected",
+            run.setting, run.seed
+        );
     }
     expectations(&mut out, judgements.iter(), true);
     for notice in title.notices {

@@ -48,8 +48,7 @@ pub fn cv(loads: &[f64]) -> f64 {
 
 /// Jain's fairness index, (Σx)² / (n Σx²): 1 is fair, 1/n is all on one; 1 where there is no load.
 pub fn jain(loads: &[f64]) -> f64 {
-    let (sum, squares) =
-        loads.iter().fold((0.0, 0.0), |(sum, squares), load| (sum + load, squares + load * load));
+    let (sum, squares) = loads.iter().fold((0.0, 0.0), |(sum, squares), load| (sum + load, squares + load * load));
     if squares > 0.0 { sum * sum / (loads.len() as f64 * squares) } else { 1.0 }
 }
 
@@ -78,8 +77,7 @@ pub fn spread_violations(layout: &Layout, ring: &Ring, n: u32) -> u32 {
         if racks == 1 || spread == Spread::Nodes {
             return false;
         }
-        let too_few_regions =
-            spread == Spread::Regions && distinct(list, |node| node.region) < n.min(regions);
+        let too_few_regions = spread == Spread::Regions && distinct(list, |node| node.region) < n.min(regions);
         too_few_regions || distinct(list, |node| node.rack) < n
     };
     ring.range_ends().iter().filter(|&&segment| violates(ring.replicas_of(segment, n))).count() as u32

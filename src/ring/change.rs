@@ -44,8 +44,7 @@ impl Layout {
         assert!(ring.is_member(node), "only a member leaves");
         let mut members = ring.members.clone();
         members.retain(|&member| member != node);
-        let owners =
-            if self.has_partitions() { self.give_back(ring, &members, node) } else { ring.owners.clone() };
+        let owners = if self.has_partitions() { self.give_back(ring, &members, node) } else { ring.owners.clone() };
         self.ring(members, ring.seat.clone(), owners)
     }
 
@@ -59,9 +58,8 @@ impl Layout {
         if self.holds_data(old) != self.holds_data(new) {
             return self.after_leave(&self.after_join(ring, new), old);
         }
-        let substitute = |list: &[NodeId]| {
-            list.iter().map(|&node| if node == old { new } else { node }).collect::<Vec<_>>()
-        };
+        let substitute =
+            |list: &[NodeId]| list.iter().map(|&node| if node == old { new } else { node }).collect::<Vec<_>>();
         let mut members = substitute(&ring.members);
         members.sort_unstable();
         let mut seat = ring.seat.clone();
@@ -99,8 +97,7 @@ impl Layout {
         for list in &mut held {
             stream.shuffle(list);
         }
-        let lists_per_partition =
-            f64::from(self.config.replicas) * fair[node.index()] / givers.len().max(1) as f64;
+        let lists_per_partition = f64::from(self.config.replicas) * fair[node.index()] / givers.len().max(1) as f64;
         let mut trial = Trial::new(self, ring, None);
         let mut lists = 0.0;
         for (i, giver) in givers.iter().enumerate() {
@@ -135,8 +132,7 @@ impl Layout {
                 count => f64::from(count) - fair[n.index()],
             };
             let others = || members.iter().copied().filter(|&n| self.holds_data(n));
-            let least =
-                others().map(excess).min_by(f64::total_cmp).expect("a member that holds data remains");
+            let least = others().map(excess).min_by(f64::total_cmp).expect("a member that holds data remains");
             let heir = one_of(&mut stream, others().filter(|&n| excess(n) == least));
             counts[heir.index()] += 1;
             heirs.push(heir);
@@ -146,9 +142,8 @@ impl Layout {
         let mut trial = Trial::new(self, ring, Some(node));
         for &partition in &held[node.index()] {
             let mut rank = |at: usize| trial.effect(partition, heirs[at]).strangers;
-            let best = (0..heirs.len().min(CANDIDATES))
-                .min_by_key(|&at| rank(at))
-                .expect("as many heirs as partitions");
+            let best =
+                (0..heirs.len().min(CANDIDATES)).min_by_key(|&at| rank(at)).expect("as many heirs as partitions");
             trial.give(partition, heirs.swap_remove(best));
         }
         // The last few had little choice: let them change places with others where that is better.
@@ -204,8 +199,7 @@ pub(super) fn assign(layout: &Layout, members: &[NodeId], assignment: Assignment
             counts[poorest.index()] += 1;
         } else if total > partitions {
             let can_give = holders.iter().filter(|n| counts[n.index()] > least);
-            let richest =
-                *can_give.max_by(|a, b| by_excess(a, b)).expect("more partitions than each holder's one");
+            let richest = *can_give.max_by(|a, b| by_excess(a, b)).expect("more partitions than each holder's one");
             counts[richest.index()] -= 1;
         } else {
             break;
@@ -241,10 +235,7 @@ mod tests {
     use super::*;
 
     fn striped(partitions: u32) -> RingKind {
-        RingKind::EqualPartitions {
-            by: PartitionCount::Partitions(partitions),
-            assignment: Assignment::Striped,
-        }
+        RingKind::EqualPartitions { by: PartitionCount::Partitions(partitions), assignment: Assignment::Striped }
     }
 
     /// How many partitions each node of the run owns.
@@ -288,11 +279,8 @@ mod tests {
             let ring = layout.initial_ring(&layout.config().initial_members);
             let replaced = layout.after_replace(&ring, NodeId(1), NodeId(4));
             for segment in (0..ring.segments()).map(crate::kernel::ids::SegmentId) {
-                let expected: Vec<NodeId> = ring
-                    .list(segment)
-                    .iter()
-                    .map(|&node| if node == NodeId(1) { NodeId(4) } else { node })
-                    .collect();
+                let expected: Vec<NodeId> =
+                    ring.list(segment).iter().map(|&node| if node == NodeId(1) { NodeId(4) } else { node }).collect();
                 assert_eq!(replaced.list(segment), expected);
             }
         }
@@ -313,8 +301,7 @@ mod tests {
 
     #[test]
     fn changes_are_functions_of_the_seed() {
-        let random =
-            RingKind::EqualPartitions { by: PartitionCount::PerNode(16), assignment: Assignment::Random };
+        let random = RingKind::EqualPartitions { by: PartitionCount::PerNode(16), assignment: Assignment::Random };
         let after = |seed| {
             let mut config = Config { seed, ..config(6, random.clone()) };
             config.initial_members.pop();

@@ -145,10 +145,8 @@ mod tests {
                 counts[(position(kind, format!("key-{i}").as_bytes()) >> 120) as usize] += 1;
             }
             let expected = f64::from(KEYS) / BUCKETS as f64;
-            let chi2: f64 = counts
-                .iter()
-                .map(|&c| (f64::from(c) - expected) * (f64::from(c) - expected) / expected)
-                .sum();
+            let chi2: f64 =
+                counts.iter().map(|&c| (f64::from(c) - expected) * (f64::from(c) - expected) / expected).sum();
             // 255 degrees of freedom: 181 and 348 are the one in ten thousand bounds.
             assert!((181.0..348.0).contains(&chi2), "{kind:?} spreads keys with a chi-square of {chi2}");
         }

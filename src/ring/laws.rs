@@ -18,12 +18,10 @@ fn kinds() -> impl Strategy<Value = RingKind> {
             assignment: if random { Assignment::Random } else { Assignment::Striped },
         }),
         // Tokens next to each other, also across the end of the circle.
-        (1u128..4, prop_oneof![Just(0), Just(1), Just(u128::MAX - 20), any::<u128>()]).prop_map(
-            |(per_node, start)| {
-                let tokens = |node: u128| (0..per_node).map(|i| start.wrapping_add(i * 12 + node)).collect();
-                RingKind::Tokens((0..12).map(|node| (NodeId(node), tokens(node.into()))).collect())
-            }
-        ),
+        (1u128..4, prop_oneof![Just(0), Just(1), Just(u128::MAX - 20), any::<u128>()]).prop_map(|(per_node, start)| {
+            let tokens = |node: u128| (0..per_node).map(|i| start.wrapping_add(i * 12 + node)).collect();
+            RingKind::Tokens((0..12).map(|node| (NodeId(node), tokens(node.into()))).collect())
+        }),
         Just(RingKind::Modulo),
     ]
 }
@@ -34,26 +32,17 @@ fn configs() -> impl Strategy<Value = Config> {
         .prop_map(|(capacity, rack)| NodeSpec { capacity, rack, region: rack % 2 });
     let spread = prop_oneof![Just(Spread::Nodes), Just(Spread::Racks), Just(Spread::Regions)];
     let boundary = prop_oneof![Just(Boundary::AtOrAfter), Just(Boundary::After)];
-    (prop::collection::vec(node, 3..12), kinds(), boundary, spread, any::<bool>(), 1u32..5, any::<u64>())
-        .prop_map(|(mut nodes, mut kind, boundary, spread, by_capacity, replicas, seed)| {
+    (prop::collection::vec(node, 3..12), kinds(), boundary, spread, any::<bool>(), 1u32..5, any::<u64>()).prop_map(
+        |(mut nodes, mut kind, boundary, spread, by_capacity, replicas, seed)| {
             // Node 0 never leaves, so that some member always holds data.
             nodes[0].capacity = 1.0;
             if let RingKind::Tokens(given) = &mut kind {
                 given.retain(|node, _| node.index() < nodes.len());
             }
             let initial_members = (0..nodes.len().div_ceil(2) as u32).map(NodeId).collect();
-            Config {
-                nodes,
-                kind,
-                hash: HashKind::Md5,
-                boundary,
-                spread,
-                by_capacity,
-                replicas,
-                seed,
-                initial_members,
-            }
-        })
+            Config { nodes, kind, hash: HashKind::Md5, boundary, spread, by_capacity, replicas, seed, initial_members }
+        },
+    )
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -111,11 +100,7 @@ fn lists_are_distinct(layout: &Layout, ring: &Ring) {
     for segment in segments(ring) {
         let list = ring.list(segment);
         assert_eq!(list.len(), ring.holders().len().min(16), "lists of up to 16");
-        assert_eq!(
-            list.iter().collect::<BTreeSet<_>>().len(),
-            list.len(),
-            "a list names no node twice: {list:?}"
-        );
+        assert_eq!(list.iter().collect::<BTreeSet<_>>().len(), list.len(), "a list names no node twice: {list:?}");
         assert!(list.iter().all(|node| ring.holders().contains(node)));
         let first = ring.replicas_of(segment, n);
         let spread = layout.config().spread;
@@ -129,11 +114,7 @@ fn lists_are_distinct(layout: &Layout, ring: &Ring) {
         }
         if spread == Spread::Regions {
             let regions = places(layout, ring.holders(), |node| node.region);
-            assert_eq!(
-                places(layout, first, |node| node.region),
-                regions.min(n as usize),
-                "regions of {first:?}"
-            );
+            assert_eq!(places(layout, first, |node| node.region), regions.min(n as usize), "regions of {first:?}");
         }
     }
 }
@@ -199,11 +180,7 @@ fn ranges_cover_the_circle(layout: &Layout, ring: &Ring) {
             for inside in [first, last, layout.middle_of(segment)] {
                 assert_eq!(layout.segment_of(inside), segment, "{inside} lies in its segment");
             }
-            assert_eq!(
-                layout.segment_of(last.wrapping_add(1)),
-                next,
-                "the next position lies in the next segment"
-            );
+            assert_eq!(layout.segment_of(last.wrapping_add(1)), next, "the next position lies in the next segment");
         }
         assert_eq!(total, 0, "lengths add up to 2^128");
     }

@@ -152,8 +152,7 @@ impl Layout {
     /// # Panics
     /// If no initial member holds data, or no partition or token is asked for.
     pub fn new(config: Config) -> Layout {
-        let holders =
-            config.initial_members.iter().filter(|&&m| config.nodes[m.index()].capacity > 0.0).count() as u32;
+        let holders = config.initial_members.iter().filter(|&&m| config.nodes[m.index()].capacity > 0.0).count() as u32;
         assert!(holders > 0, "a ring needs a member that holds data");
         let tokens = draw_tokens(&config);
         let cut = match &config.kind {
@@ -164,15 +163,12 @@ impl Layout {
                 Cut::Tokens(ends)
             }
             RingKind::RandomTokensOverPartitions { partitions, .. } => Cut::Equal(*partitions),
-            RingKind::EqualPartitions { by: PartitionCount::PerNode(count), .. } => {
-                Cut::Equal(count * holders)
-            }
+            RingKind::EqualPartitions { by: PartitionCount::PerNode(count), .. } => Cut::Equal(count * holders),
             RingKind::EqualPartitions { by: PartitionCount::Partitions(count), .. } => Cut::Equal(*count),
             RingKind::Owners(owners) => Cut::Equal(owners.len() as u32),
-            RingKind::Modulo => Cut::Residues(modulus(
-                holders,
-                config.nodes.iter().filter(|n| n.capacity > 0.0).count() as u32,
-            )),
+            RingKind::Modulo => {
+                Cut::Residues(modulus(holders, config.nodes.iter().filter(|n| n.capacity > 0.0).count() as u32))
+            }
         };
         let layout = Layout { config, cut, tokens };
         assert!(layout.segments() > 0, "a ring has at least one segment");
@@ -200,14 +196,10 @@ impl Layout {
     /// The segment that a position lies in.
     pub fn segment_of(&self, position: u128) -> SegmentId {
         let segment = match (&self.cut, self.config.boundary) {
-            (Cut::Tokens(ends), Boundary::AtOrAfter) => {
-                ends.partition_point(|&end| end < position) % ends.len()
-            }
+            (Cut::Tokens(ends), Boundary::AtOrAfter) => ends.partition_point(|&end| end < position) % ends.len(),
             (Cut::Tokens(ends), Boundary::After) => ends.partition_point(|&end| end <= position) % ends.len(),
             // (start, end] holds a position exactly if [start, end) holds the one before.
-            (Cut::Equal(count), Boundary::AtOrAfter) => {
-                times_over_circle(position.wrapping_sub(1), *count) as usize
-            }
+            (Cut::Equal(count), Boundary::AtOrAfter) => times_over_circle(position.wrapping_sub(1), *count) as usize,
             (Cut::Equal(count), Boundary::After) => times_over_circle(position, *count) as usize,
             (Cut::Residues(count), _) => (position % u128::from(*count)) as usize,
         };
@@ -220,10 +212,9 @@ impl Layout {
         let i = segment.index();
         match &self.cut {
             Cut::Tokens(ends) => Bounds { start: ends[(i + ends.len() - 1) % ends.len()], end: ends[i] },
-            Cut::Equal(count) => Bounds {
-                start: equal_start(segment.0, *count),
-                end: equal_start((segment.0 + 1) % count, *count),
-            },
+            Cut::Equal(count) => {
+                Bounds { start: equal_start(segment.0, *count), end: equal_start((segment.0 + 1) % count, *count) }
+            }
             Cut::Residues(_) => Bounds { start: u128::from(segment.0), end: u128::from(segment.0) },
         }
     }
@@ -326,12 +317,8 @@ fn draw_tokens(config: &Config) -> Vec<(u128, NodeId)> {
 
 /// Mean capacity of the initial members that hold data.
 fn mean_capacity(config: &Config) -> f64 {
-    let capacities: Vec<f64> = config
-        .initial_members
-        .iter()
-        .map(|m| config.nodes[m.index()].capacity)
-        .filter(|&c| c > 0.0)
-        .collect();
+    let capacities: Vec<f64> =
+        config.initial_members.iter().map(|m| config.nodes[m.index()].capacity).filter(|&c| c > 0.0).collect();
     capacities.iter().sum::<f64>() / capacities.len() as f64
 }
 
@@ -409,11 +396,7 @@ pub(super) mod tests {
         assert_eq!(layout.segments(), 32);
         let at = layout.position(b"cart_123");
         let segment = layout.segment_of(at);
-        assert_eq!(
-            segment,
-            SegmentId((at >> 123) as u32),
-            "one of 32 equal partitions is the high five bits"
-        );
+        assert_eq!(segment, SegmentId((at >> 123) as u32), "one of 32 equal partitions is the high five bits");
         let Bounds { start, end } = layout.segment_bounds(segment);
         assert!(start < at && at <= end);
     }
@@ -422,8 +405,7 @@ pub(super) mod tests {
     fn partitions_of_a_number_that_does_not_divide_the_circle_still_cover_it() {
         for boundary in [Boundary::AtOrAfter, Boundary::After] {
             for count in [1, 2, 3, 7, 18, 1000] {
-                let layout =
-                    Layout::new(Config { boundary, ..config(1, equal(PartitionCount::Partitions(count))) });
+                let layout = Layout::new(Config { boundary, ..config(1, equal(PartitionCount::Partitions(count))) });
                 for segment in (0..count).map(SegmentId) {
                     let Bounds { start, end } = layout.segment_bounds(segment);
                     let (first, last) = match boundary {
@@ -454,8 +436,7 @@ pub(super) mod tests {
             spec.capacity = capacity;
         }
         let layout = Layout::new(config);
-        let counts =
-            [0, 1, 2, 3].map(|n| layout.tokens.iter().filter(|(_, node)| *node == NodeId(n)).count());
+        let counts = [0, 1, 2, 3].map(|n| layout.tokens.iter().filter(|(_, node)| *node == NodeId(n)).count());
         assert_eq!(counts, [8, 22, 1, 0], "the mean is 4/3");
     }
 

@@ -78,8 +78,7 @@ mod tests {
 
     /// Nodes 0 to 3 with one token each at 10, 20, 30 and 40; node 3 joins.
     fn join() -> (Layout, Ring, Ring) {
-        let tokens: BTreeMap<NodeId, Vec<u128>> =
-            (0..4).map(|n| (NodeId(n), vec![u128::from(n + 1) * 10])).collect();
+        let tokens: BTreeMap<NodeId, Vec<u128>> = (0..4).map(|n| (NodeId(n), vec![u128::from(n + 1) * 10])).collect();
         let mut config = config(4, RingKind::Tokens(tokens));
         config.initial_members.pop();
         let layout = Layout::new(config);
@@ -94,8 +93,7 @@ mod tests {
         // Two copies: node 3 takes (20, 30] from node 0, which had it as the second, and (30, 40]
         // from node 1, which had it after node 0.
         let moves = movement(&old, &new, 2);
-        let told: Vec<(u32, u32, u32)> =
-            moves.iter().map(|m| (m.segment.0, m.gainers[0].0, m.losers[0].0)).collect();
+        let told: Vec<(u32, u32, u32)> = moves.iter().map(|m| (m.segment.0, m.gainers[0].0, m.losers[0].0)).collect();
         assert_eq!(told, [(2, 3, 0), (3, 3, 1)]);
         assert!(movement(&new, &new, 2).is_empty());
     }

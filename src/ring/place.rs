@@ -63,8 +63,7 @@ impl Layout {
     /// Walks the circle for every segment.
     pub(super) fn ring(&self, members: Vec<NodeId>, seat: Vec<NodeId>, owners: Vec<NodeId>) -> Ring {
         let circle = Circle::of(self, &members, &seat, &owners);
-        let mut walk =
-            Walk::new(circle.owners.clone(), &self.config.nodes, self.config.spread, self.config.replicas);
+        let mut walk = Walk::new(circle.owners.clone(), &self.config.nodes, self.config.spread, self.config.replicas);
         let width = walk.distinct().min(LIST_LENGTH.max(self.config.replicas + 8) as usize);
         let segments = self.segments();
         let mut rows = Vec::with_capacity(segments as usize * width);
@@ -85,16 +84,7 @@ impl Layout {
         let mut holders = circle.owners;
         holders.sort_unstable();
         holders.dedup();
-        Ring {
-            members,
-            holders,
-            seat,
-            owners,
-            replicas: self.config.replicas,
-            width: width as u32,
-            rows,
-            range_ends,
-        }
+        Ring { members, holders, seat, owners, replicas: self.config.replicas, width: width as u32, rows, range_ends }
     }
 }
 
@@ -177,15 +167,11 @@ impl Circle {
             by_seat[seat[member.index()].index()] = Some(member);
         }
         let circle = match &layout.config.kind {
-            RingKind::Modulo => {
-                Circle { owners: by_seat.into_iter().flatten().collect(), tokens: Vec::new() }
-            }
+            RingKind::Modulo => Circle { owners: by_seat.into_iter().flatten().collect(), tokens: Vec::new() },
             RingKind::EqualPartitions { .. } | RingKind::Owners(_) => {
                 Circle { owners: partitions.to_vec(), tokens: Vec::new() }
             }
-            RingKind::RandomTokens { .. }
-            | RingKind::RandomTokensOverPartitions { .. }
-            | RingKind::Tokens(_) => {
+            RingKind::RandomTokens { .. } | RingKind::RandomTokensOverPartitions { .. } | RingKind::Tokens(_) => {
                 let (mut owners, mut tokens) = (Vec::new(), Vec::new());
                 for &(at, drawn_for) in &layout.tokens {
                     if let Some(owner) = by_seat[drawn_for.index()] {
@@ -209,9 +195,7 @@ impl Circle {
             // "Walking the consistent hashing ring clockwise from the end of the partition" (Dynamo
             // §6.2). An end of 0 closes the circle: every token lies before it.
             RingKind::RandomTokensOverPartitions { .. } if segment + 1 == layout.segments() => 0,
-            RingKind::RandomTokens { .. }
-            | RingKind::RandomTokensOverPartitions { .. }
-            | RingKind::Tokens(_) => {
+            RingKind::RandomTokens { .. } | RingKind::RandomTokensOverPartitions { .. } | RingKind::Tokens(_) => {
                 let end = layout.segment_bounds(SegmentId(segment)).end;
                 self.tokens.partition_point(|&token| token < end) as u32 % points
             }
@@ -220,9 +204,7 @@ impl Circle {
 
     fn range_ends(&self, layout: &Layout) -> Vec<SegmentId> {
         let segments = (0..layout.segments()).map(SegmentId);
-        segments
-            .filter(|&segment| self.tokens.binary_search(&layout.segment_bounds(segment).end).is_ok())
-            .collect()
+        segments.filter(|&segment| self.tokens.binary_search(&layout.segment_bounds(segment).end).is_ok()).collect()
     }
 }
 
@@ -236,11 +218,7 @@ mod tests {
         let layout = Layout::new(config(4, RingKind::Owners([0, 1, 2, 3].map(NodeId).to_vec())));
         let ring = layout.initial_ring(&layout.config().initial_members);
         let segment = layout.segment_of(1 << 126);
-        assert_eq!(
-            ring.list(segment),
-            [0, 1, 2, 3].map(NodeId),
-            "a position at a quarter ends the first partition"
-        );
+        assert_eq!(ring.list(segment), [0, 1, 2, 3].map(NodeId), "a position at a quarter ends the first partition");
         assert_eq!(ring.replicas_of(segment, 3), [0, 1, 2].map(NodeId));
         assert_eq!(ring.primary(segment), NodeId(0));
         assert_eq!(ring.held(NodeId(0)), [0, 2, 3].map(SegmentId), "its own and those of the two before it");

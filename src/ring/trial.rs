@@ -88,8 +88,7 @@ impl<'a> Trial<'a> {
                 Some(leaving) => new.count().saturating_sub(usize::from(before.contains(&leaving))),
                 None => new.filter(|&&n| n != node).count(),
             };
-            lists += f64::from(u8::from(self.then.contains(&node)))
-                - f64::from(u8::from(self.now.contains(&node)));
+            lists += f64::from(u8::from(self.then.contains(&node))) - f64::from(u8::from(self.now.contains(&node)));
         }
         Effect { strangers, lists }
     }

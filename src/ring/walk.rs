@@ -60,8 +60,7 @@ impl<'a> Walk<'a> {
         for node in circle.iter().filter(|&&node| Some(node) != passed) {
             present[node.index()] = true;
         }
-        let present: Vec<&NodeSpec> =
-            nodes.iter().zip(present).filter(|(_, on)| *on).map(|(node, _)| node).collect();
+        let present: Vec<&NodeSpec> = nodes.iter().zip(present).filter(|(_, on)| *on).map(|(node, _)| node).collect();
         let places = Places::new(nodes, &present, spread);
         Walk {
             sight: sight.min(circle.len()),
@@ -190,8 +189,7 @@ impl<'a> Places<'a> {
     fn new(nodes: &'a [NodeSpec], present: &[&NodeSpec], spread: Spread) -> Places<'a> {
         let racks = nodes.iter().map(|node| node.rack + 1).max().unwrap_or(0) as usize;
         let regions = nodes.iter().map(|node| node.region + 1).max().unwrap_or(0) as usize;
-        let (mut rack_size, mut rack_region, mut region_racks) =
-            (vec![0; racks], vec![0; racks], vec![0; regions]);
+        let (mut rack_size, mut rack_region, mut region_racks) = (vec![0; racks], vec![0; racks], vec![0; regions]);
         for node in present {
             let rack = node.rack as usize;
             if rack_size[rack] == 0 {
@@ -239,8 +237,7 @@ impl<'a> Places<'a> {
         racks
             .filter(|&rack| self.rack_used[rack] < self.rack_size[rack])
             .map(|rack| {
-                let region =
-                    if self.by_region { self.region_used[self.rack_region[rack] as usize] } else { 0 };
+                let region = if self.by_region { self.region_used[self.rack_region[rack] as usize] } else { 0 };
                 (region > 0, self.rack_used[rack], region)
             })
             .min()

@@ -92,9 +92,7 @@ impl<'a> Fields<'a> {
     pub fn get<T: Decode>(&self, name: &str, default: Option<&Json>, cx: &mut Errors) -> Option<T> {
         match (self.find(name), default) {
             (Some(node), _) => cx.within(name, |cx| T::decode(node, cx)),
-            (None, Some(default)) => {
-                cx.within(name, |cx| T::decode(&Node::from_json(default, &Origin::Nowhere), cx))
-            }
+            (None, Some(default)) => cx.within(name, |cx| T::decode(&Node::from_json(default, &Origin::Nowhere), cx)),
             (None, None) => {
                 let absent = T::absent();
                 if absent.is_none() {
@@ -119,7 +117,11 @@ impl<'a> Fields<'a> {
 }
 
 /// Splits a choice into the form's name and its fields; a bare name has none.
-pub fn open_choice<'a>(node: &'a Node, forms: &[&str], cx: &mut Errors) -> Option<(&'a str, std::borrow::Cow<'a, Node>)> {
+pub fn open_choice<'a>(
+    node: &'a Node,
+    forms: &[&str],
+    cx: &mut Errors,
+) -> Option<(&'a str, std::borrow::Cow<'a, Node>)> {
     use std::borrow::Cow;
     let (name, origin, fields) = match &node.value {
         Value::Text(name) => (name, &node.origin, Cow::Owned(Node::empty_map(node.origin.clone()))),
@@ -135,7 +137,11 @@ pub fn open_choice<'a>(node: &'a Node, forms: &[&str], cx: &mut Errors) -> Optio
             let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
             cx.error(
                 &node.origin,
-                format!("a choice is an object with one field (got {}, allowed one of {})", names.join(" and "), forms.join(", ")),
+                format!(
+                    "a choice is an object with one field (got {}, allowed one of {})",
+                    names.join(" and "),
+                    forms.join(", ")
+                ),
             );
             return None;
         }

@@ -1,6 +1,7 @@
 //! What must come out, understood: metrics and properties by name, bounds in their units, and the
 //! settings of the sweep that each expectation speaks of.
 
+use super::Setting;
 use super::containers::OneOrMany;
 use super::errors::{Errors, suggestion};
 use super::json::Node;
@@ -9,7 +10,6 @@ use super::paths;
 use super::properties::{Property, Standing};
 use super::spec::*;
 use super::sweep::{AxisValue, describe, points_of};
-use super::Setting;
 
 /// How near a value must come.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,11 +115,14 @@ pub fn resolve(expectation: &Expectation) -> Result<Option<Resolved>, Vec<(Strin
         let names = bounds_of(expectation).map(|(name, ..)| name).join(", ");
         wrong.push((String::new(), format!("an expectation about a metric needs a bound: one of {names}")));
     }
-    let within = expectation.within.as_ref().and_then(|within| {
-        parse_within(within, unit).map_err(|message| wrong.push(("within".into(), message))).ok()
-    });
+    let within = expectation
+        .within
+        .as_ref()
+        .and_then(|within| parse_within(within, unit).map_err(|message| wrong.push(("within".into(), message))).ok());
     match (&expectation.close_to, &expectation.within) {
-        (Some(_), None) => wrong.push(("close_to".into(), "needs `within`: \"2%\", a value in the metric's unit, or \"4se\"".into())),
+        (Some(_), None) => {
+            wrong.push(("close_to".into(), "needs `within`: \"2%\", a value in the metric's unit, or \"4se\"".into()))
+        }
         (None, Some(_)) => wrong.push(("within".into(), "goes with `close_to`".into())),
         _ => {}
     }
@@ -267,7 +270,8 @@ fn check_property(checker: &mut Checker<'_>, name: &str, expectation: &Expectati
     if expectation.must == Some(Must::Break) {
         return;
     }
-    let named: Vec<&Setting> = settings.iter().filter(|setting| matches(&setting.values, expectation.where_.as_ref())).collect();
+    let named: Vec<&Setting> =
+        settings.iter().filter(|setting| matches(&setting.values, expectation.where_.as_ref())).collect();
     let mut reasons = Vec::new();
     for setting in &named {
         match property.standing(&setting.spec) {
@@ -319,7 +323,8 @@ fn check_where(checker: &mut Checker<'_>, base: &Spec, field: &str, condition: O
             if !points.iter().any(|point| same_label(wanted, point)) {
                 let labels: Vec<String> = points.iter().map(Scalar::label).collect();
                 let hint = suggestion(&wanted.label(), labels.iter().map(String::as_str));
-                checker.fail(&format!("{field}.{name}"), format!("axis {name:?} has no point {:?}{hint}", wanted.label()));
+                checker
+                    .fail(&format!("{field}.{name}"), format!("axis {name:?} has no point {:?}{hint}", wanted.label()));
                 known = false;
             }
         }
@@ -328,12 +333,19 @@ fn check_where(checker: &mut Checker<'_>, base: &Spec, field: &str, condition: O
 }
 
 /// An expectation must be about a setting that is left, and have one to be compared with.
-fn check_settings(checker: &mut Checker<'_>, expectation: &Expectation, settings: &[Setting], skipped: &[Vec<AxisValue>]) {
+fn check_settings(
+    checker: &mut Checker<'_>,
+    expectation: &Expectation,
+    settings: &[Setting],
+    skipped: &[Vec<AxisValue>],
+) {
     let condition = expectation.where_.as_ref();
     let named: Vec<&Setting> = settings.iter().filter(|setting| matches(&setting.values, condition)).collect();
     if named.is_empty() {
         let message = match skipped.iter().find(|values| matches(values, condition)) {
-            Some(values) => format!("is only about combinations that break a rule and are skipped ({})", describe(values)),
+            Some(values) => {
+                format!("is only about combinations that break a rule and are skipped ({})", describe(values))
+            }
             None => "is about no combination of the sweep".into(),
         };
         checker.fail("where", message);
@@ -342,6 +354,9 @@ fn check_settings(checker: &mut Checker<'_>, expectation: &Expectation, settings
     if let Some(versus) = &expectation.versus
         && !named.iter().any(|setting| counterpart(&setting.values, versus, settings).is_some())
     {
-        checker.fail("versus", format!("nothing to compare {} with: the other combination is skipped", describe(&named[0].values)));
+        checker.fail(
+            "versus",
+            format!("nothing to compare {} with: the other combination is skipped", describe(&named[0].values)),
+        );
     }
 }

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::errors::{Errors, suggestion};
-use super::paths;
 use super::json::Node;
 use super::numbers::Fraction;
+use super::paths;
 use super::scalars::{Size, parse_duration, parse_size};
 use super::source::Source;
 use super::spec::{Arrival, DistSpec, QuantilePoint, Quantity, Spec, check_points};
@@ -67,19 +67,55 @@ impl Files {
             match dist {
                 DistAt::Duration(DistSpec::Quantiles(quantiles)) => {
                     if let Some(file) = &quantiles.file {
-                        read_once(file, &path, tree, source, &mut self.duration_quantiles, &mut self.hashes, cx, read_quantiles);
+                        read_once(
+                            file,
+                            &path,
+                            tree,
+                            source,
+                            &mut self.duration_quantiles,
+                            &mut self.hashes,
+                            cx,
+                            read_quantiles,
+                        );
                     }
                 }
                 DistAt::Size(DistSpec::Quantiles(quantiles)) => {
                     if let Some(file) = &quantiles.file {
-                        read_once(file, &path, tree, source, &mut self.size_quantiles, &mut self.hashes, cx, read_quantiles);
+                        read_once(
+                            file,
+                            &path,
+                            tree,
+                            source,
+                            &mut self.size_quantiles,
+                            &mut self.hashes,
+                            cx,
+                            read_quantiles,
+                        );
                     }
                 }
                 DistAt::Duration(DistSpec::Samples(samples)) => {
-                    read_once(&samples.file, &path, tree, source, &mut self.duration_samples, &mut self.hashes, cx, read_samples);
+                    read_once(
+                        &samples.file,
+                        &path,
+                        tree,
+                        source,
+                        &mut self.duration_samples,
+                        &mut self.hashes,
+                        cx,
+                        read_samples,
+                    );
                 }
                 DistAt::Size(DistSpec::Samples(samples)) => {
-                    read_once(&samples.file, &path, tree, source, &mut self.size_samples, &mut self.hashes, cx, read_samples);
+                    read_once(
+                        &samples.file,
+                        &path,
+                        tree,
+                        source,
+                        &mut self.size_samples,
+                        &mut self.hashes,
+                        cx,
+                        read_samples,
+                    );
                 }
                 _ => {}
             }
@@ -147,7 +183,11 @@ fn rows(bytes: &[u8], columns: &[&str], header: bool) -> Result<Vec<(u64, Vec<St
             continue;
         }
         if cells.len() != columns.len() {
-            let what = if cells.len() < columns.len() { format!("column `{}` is missing", columns[cells.len()]) } else { "too many columns".into() };
+            let what = if cells.len() < columns.len() {
+                format!("column `{}` is missing", columns[cells.len()])
+            } else {
+                "too many columns".into()
+            };
             return Err(format!(":{line}: {what} (got {}, allowed {})", cells.len(), columns.join(",")));
         }
         if let Some(quoted) = cells.iter().position(|cell| cell.contains('"')) {
@@ -248,7 +288,10 @@ mod tests {
     #[test]
     fn a_trace_is_rows_in_the_order_of_time() {
         let trace = read_trace(b"at,op,key,size\n0s,get,a,\n5ms,put,b,2kB\n").expect("a trace");
-        assert_eq!(trace[1], TraceRow { at: Span::from_ms(5), op: TraceOp::Put, key: "b".into(), size: Some(Size(2_000)) });
+        assert_eq!(
+            trace[1],
+            TraceRow { at: Span::from_ms(5), op: TraceOp::Put, key: "b".into(), size: Some(Size(2_000)) }
+        );
     }
 
     #[test]
@@ -261,7 +304,10 @@ mod tests {
         assert_eq!(wrong("at,op,key,size\n1s,get,a,,\n"), ":2: too many columns (got 5, allowed at,op,key,size)");
         assert!(wrong("at,op,key,size\n5,get,a,\n").starts_with(":2: at: a duration needs a unit"));
         assert!(wrong("at,op,key,size\n-5ms,get,a,\n").starts_with(":2: at: a duration has no sign"));
-        assert_eq!(wrong("at,op,key,size\n2s,get,a,\n1s,get,a,\n"), ":3: at: the rows are not in the order of time (got \"1s\")");
+        assert_eq!(
+            wrong("at,op,key,size\n2s,get,a,\n1s,get,a,\n"),
+            ":3: at: the rows are not in the order of time (got \"1s\")"
+        );
         assert_eq!(wrong("at,op,key,size\n1s,gett,a,\n"), ":2: op: unknown operation \"gett\"; did you mean `get`?");
         assert!(wrong("at,op,key,size\n1s,put,a,2\n").starts_with(":2: size: a size needs a unit"));
         assert_eq!(wrong("at,op,key,size\n\n1s,get,a,\n"), ":2: this line is blank");
@@ -277,6 +323,8 @@ mod tests {
         assert!(read_quantiles::<Span>(b"0,1ms\n0.5,2ms\n").is_err(), "the points must reach 1");
         assert!(read_quantiles::<Span>(b"0,1ms\n1.5,2ms\n").expect_err("no fraction").starts_with(":2: fraction"));
         assert_eq!(read_samples::<Size>(b"value\n1kB\n2B\n"), Ok(vec![Size(1_000), Size(2)]));
-        assert!(read_samples::<Span>(b"1ms\n2\n").expect_err("no unit").starts_with(":2: value: a duration needs a unit"));
+        assert!(
+            read_samples::<Span>(b"1ms\n2\n").expect_err("no unit").starts_with(":2: value: a duration needs a unit")
+        );
     }
 }

@@ -286,11 +286,8 @@ impl Places {
         let line = self.line_starts.partition_point(|at| *at <= start) - 1;
         // Columns count characters, and a line may be megabytes long: then bytes are good enough.
         let before = &self.text.as_bytes()[self.line_starts[line]..start];
-        let column = if before.len() > 4096 {
-            before.len()
-        } else {
-            before.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
-        };
+        let column =
+            if before.len() > 4096 { before.len() } else { before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() };
         Origin::File { line: line as u32 + 1, column: column as u32 + 1, start: start as u32, end: end as u32 }
     }
 }
@@ -372,10 +369,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused_with_its_place() {
-        assert_eq!(
-            error_of("{ // x\n}", false),
-            "f:1:3: comments are not allowed in .json – name the file .jsonc\n"
-        );
+        assert_eq!(error_of("{ // x\n}", false), "f:1:3: comments are not allowed in .json – name the file .jsonc\n");
         assert!(error_of("{\"a\": 1,}", false).contains("f:1:8: a trailing comma is not allowed"));
         assert_eq!(error_of("[{} {}]", false), "f:1:4: not JSON: expected comma\n");
         assert!(error_of("{\"a\": yes}", false).contains("unknown word `yes`"));
@@ -392,7 +386,8 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused_without_a_deep_stack() {
-        for deep in ["[".repeat(100_000), "{\"a\":".repeat(100_000), format!("{}{}", "[".repeat(200), "]".repeat(200))] {
+        for deep in ["[".repeat(100_000), "{\"a\":".repeat(100_000), format!("{}{}", "[".repeat(200), "]".repeat(200))]
+        {
             assert!(error_of(&deep, false).contains("nested deeper than 128 levels"), "depth is limited");
         }
         let allowed = format!("{}{}", "[".repeat(128), "]".repeat(128));

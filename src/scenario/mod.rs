@@ -117,7 +117,14 @@ fn command_value(text: &str, origin: &Origin) -> Node {
 }
 
 /// Decodes every combination and checks its rules; what breaks a rule is passed over.
-fn expand(base: &Spec, tree: &Node, schema: &Json, source: &dyn Source, files: &mut Files, cx: &mut Errors) -> Option<Vec<Setting>> {
+fn expand(
+    base: &Spec,
+    tree: &Node,
+    schema: &Json,
+    source: &dyn Source,
+    files: &mut Files,
+    cx: &mut Errors,
+) -> Option<Vec<Setting>> {
     let mut settings = Vec::new();
     let mut skipped: Vec<Vec<AxisValue>> = Vec::new();
     let mut broken = Errors::new(source.name(), source.text());
@@ -161,8 +168,12 @@ fn expand(base: &Spec, tree: &Node, schema: &Json, source: &dyn Source, files: &
     }
     expectations::check(base, tree, &settings, &skipped, cx);
     // A notice that every setting has is said once.
-    let common: Vec<String> =
-        settings[0].notices.iter().filter(|notice| settings.iter().all(|setting| setting.notices.contains(notice))).cloned().collect();
+    let common: Vec<String> = settings[0]
+        .notices
+        .iter()
+        .filter(|notice| settings.iter().all(|setting| setting.notices.contains(notice)))
+        .cloned()
+        .collect();
     for setting in &mut settings {
         setting.notices.retain(|notice| !common.contains(notice));
     }

@@ -47,7 +47,10 @@ impl Decode for Name {
         parse_name(text).map_err(|message| cx.error(&node.origin, message)).ok()
     }
     fn schema(defs: &mut Definitions) -> Json {
-        defs.define("Name", |_| json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$", "description": "A name." }))
+        defs.define(
+            "Name",
+            |_| json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$", "description": "A name." }),
+        )
     }
 }
 
@@ -82,7 +85,9 @@ pub fn parse_select(text: &str) -> Result<Select, String> {
     if let Some((count, of)) = text.split_once(" of ") {
         let count = count.trim().parse::<u32>().ok().filter(|count| *count > 0);
         let Some(count) = count else {
-            return Err(format!("not a selector (got {text:?}, allowed a count ≥ 1 before `of`, like \"2 of rack:r1\")"));
+            return Err(format!(
+                "not a selector (got {text:?}, allowed a count ≥ 1 before `of`, like \"2 of rack:r1\")"
+            ));
         };
         return Ok(Select::Some(count, Box::new(parse_select(of.trim())?)));
     }

@@ -47,7 +47,11 @@ impl Decode for Fraction {
     fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
         let value = number(node, cx, "0 to 1")?;
         if value > 1.0 {
-            let hint = if (2.0..=100.0).contains(&value) { format!(" – did you mean {}?", value / 100.0) } else { String::new() };
+            let hint = if (2.0..=100.0).contains(&value) {
+                format!(" – did you mean {}?", value / 100.0)
+            } else {
+                String::new()
+            };
             cx.error(&node.origin, format!("not a fraction (got {}, allowed 0 to 1){hint}", node.brief()));
             return None;
         }
@@ -59,7 +63,11 @@ impl Decode for Fraction {
 }
 
 fn whole(node: &Node, cx: &mut Errors, max: u64) -> Option<u64> {
-    let allowed = if max == u64::MAX { "a whole number 0 … 2^64−1".to_string() } else { format!("a whole number 0 … {max}") };
+    let allowed = if max == u64::MAX {
+        "a whole number 0 … 2^64−1".to_string()
+    } else {
+        format!("a whole number 0 … {max}")
+    };
     let digits = match &node.value {
         Value::Number(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text,
         _ => {

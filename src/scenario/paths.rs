@@ -96,7 +96,14 @@ fn list_name(number: usize, node: &Node) -> String {
 }
 
 /// Makes a value that has fields of one that stands for them: a bare name, `"on"`, or nothing.
-fn open_up(node: &mut Node, step: &str, above: &str, origin: &Origin, schema: &Json, steps: &[&str]) -> Result<(), String> {
+fn open_up(
+    node: &mut Node,
+    step: &str,
+    above: &str,
+    origin: &Origin,
+    schema: &Json,
+    steps: &[&str],
+) -> Result<(), String> {
     if node.value == Value::Null {
         let default = default_at(schema, steps);
         match default {

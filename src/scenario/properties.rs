@@ -175,7 +175,9 @@ pub fn weakest_quorum(spec: &Spec) -> (u32, u32, u32, bool) {
             Action::Get(get) => sets.push((Some(get.r.unwrap_or(base.r)), None, get.n, get.quorum)),
             Action::Put(put) => sets.push((None, Some(put.w.unwrap_or(base.w)), put.n, put.quorum)),
             Action::Delete(delete) => sets.push((None, Some(delete.w.unwrap_or(base.w)), delete.n, delete.quorum)),
-            Action::Update(update) => sets.push((Some(update.r.unwrap_or(base.r)), Some(update.w.unwrap_or(base.w)), None, None)),
+            Action::Update(update) => {
+                sets.push((Some(update.r.unwrap_or(base.r)), Some(update.w.unwrap_or(base.w)), None, None))
+            }
             _ => {}
         }
     }
@@ -187,7 +189,11 @@ pub fn weakest_quorum(spec: &Spec) -> (u32, u32, u32, bool) {
     let w = sets.iter().filter_map(|set| set.1).min().unwrap_or(base.w);
     let n = sets.iter().map(|set| set.2.unwrap_or(base.n)).max().unwrap_or(base.n);
     let modes = sets.iter().map(|set| set.3.unwrap_or(base.quorum));
-    let strict = if sets.is_empty() { base.quorum == QuorumMode::Strict } else { modes.into_iter().all(|mode| mode == QuorumMode::Strict) };
+    let strict = if sets.is_empty() {
+        base.quorum == QuorumMode::Strict
+    } else {
+        modes.into_iter().all(|mode| mode == QuorumMode::Strict)
+    };
     (r, w, n, strict)
 }
 
@@ -197,8 +203,12 @@ impl Facts {
         let (r, w, n, strict) = weakest_quorum(spec);
         let chaos = spec.chaos.as_ref();
         let on = |test: fn(&Chaos) -> bool| chaos.is_some_and(test);
-        let crashes = any_action(spec, |action| matches!(action, Action::Crash(_))) || on(|chaos| chaos.crash.as_on().is_some());
-        let scripted_writers = spec.script.iter().filter(|step| matches!(step.action(), Action::Put(_) | Action::Delete(_) | Action::Update(_)));
+        let crashes =
+            any_action(spec, |action| matches!(action, Action::Crash(_))) || on(|chaos| chaos.crash.as_on().is_some());
+        let scripted_writers = spec
+            .script
+            .iter()
+            .filter(|step| matches!(step.action(), Action::Put(_) | Action::Delete(_) | Action::Update(_)));
         let mut writers: Vec<&str> = scripted_writers.filter_map(|step| step.client.as_deref()).collect();
         writers.sort_unstable();
         writers.dedup();
@@ -206,7 +216,8 @@ impl Facts {
         let unsafe_write = cluster.storage.flush != Flush::BeforeAck || cluster.storage.buffer.as_on().is_some();
         let heals_late = spec.script.iter().any(|step| {
             let action = step.action();
-            let restarted = matches!(action, Action::Crash(_)) && any_action(spec, |other| matches!(other, Action::Restart(_)));
+            let restarted =
+                matches!(action, Action::Crash(_)) && any_action(spec, |other| matches!(other, Action::Restart(_)));
             action.may_last() && !matches!(action, Action::Skew(_)) && step.for_.is_none() && !restarted
         });
         Facts {
@@ -220,7 +231,9 @@ impl Facts {
                 Action::Wipe(_) => true,
                 Action::Crash(crash) => crash.disk == DiskFate::Lost,
                 _ => false,
-            }) || on(|chaos| chaos.wipe.as_on().is_some() || chaos.crash.as_on().is_some_and(|crash| crash.disk.lost > 0.0)),
+            }) || on(|chaos| {
+                chaos.wipe.as_on().is_some() || chaos.crash.as_on().is_some_and(|crash| crash.disk.lost > 0.0)
+            }),
             unflushed: unsafe_write && crashes,
             tombstones: match &cluster.deletes {
                 Deletes::Tombstone(Tombstone { keep: OrForever(None) }) => Tombstones::Forever,
@@ -231,7 +244,9 @@ impl Facts {
                 || on(|chaos| chaos.join.as_on().is_some() || chaos.leave.as_on().is_some()),
             lossy: spec.network.loss.0 > 0.0
                 || spec.network.links.iter().any(|link| link.loss.is_some_and(|loss| loss.0 > 0.0))
-                || any_action(spec, |action| matches!(action, Action::Link(_) | Action::DiskError(_) | Action::Slow(_)))
+                || any_action(spec, |action| {
+                    matches!(action, Action::Link(_) | Action::DiskError(_) | Action::Slow(_))
+                })
                 || on(|chaos| chaos.link.as_on().is_some() || chaos.slow.as_on().is_some()),
             unhealed: heals_late,
         }
@@ -255,18 +270,29 @@ impl Property {
         let sloppy = (!facts.strict, "quorum is sloppy");
         let moves = (facts.moves, "nodes join or leave");
         match self {
-            Property::NoLostAcknowledgedWrites if facts.last_write_wins => CannotHold("the last write wins, and the other is thrown away"),
+            Property::NoLostAcknowledgedWrites if facts.last_write_wins => {
+                CannotHold("the last write wins, and the other is thrown away")
+            }
             Property::NoLostAcknowledgedWrites => first(&[
                 (facts.vector_clock && facts.several_writers, "vector clocks with several writers"),
                 lost,
                 unflushed,
-                (matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)), "hints are limited"),
+                (
+                    matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)),
+                    "hints are limited",
+                ),
                 (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
             ]),
             Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
             Property::NewestWriteWins => first(&[lost, unflushed, (facts.unhealed, "a fault never heals")]),
             Property::Regular | Property::Linearizable if !facts.intersects => CannotHold("R + W is not more than N"),
-            Property::Regular => first(&[sloppy, lost, unflushed, moves, (facts.last_write_wins, "clocks decide which write is the newest")]),
+            Property::Regular => first(&[
+                sloppy,
+                lost,
+                unflushed,
+                moves,
+                (facts.last_write_wins, "clocks decide which write is the newest"),
+            ]),
             Property::Linearizable => first(&[
                 sloppy,
                 lost,
@@ -275,15 +301,23 @@ impl Property {
                 (!facts.write_back, "reads do not write back"),
                 (facts.several_writers, "several writers"),
             ]),
-            Property::ReadYourWrites | Property::MonotonicWrites | Property::WritesFollowReads => {
-                first(&[sloppy, partial, lost, unflushed, moves, (facts.last_write_wins, "clocks decide which write is the newest")])
-            }
+            Property::ReadYourWrites | Property::MonotonicWrites | Property::WritesFollowReads => first(&[
+                sloppy,
+                partial,
+                lost,
+                unflushed,
+                moves,
+                (facts.last_write_wins, "clocks decide which write is the newest"),
+            ]),
             Property::MonotonicReads => {
                 first(&[sloppy, partial, lost, unflushed, moves, (!facts.write_back, "reads do not write back")])
             }
-            Property::RefusedWritesNeverAppear | Property::OneReplyPerRequest | Property::NoInventedValues => Guaranteed,
+            Property::RefusedWritesNeverAppear | Property::OneReplyPerRequest | Property::NoInventedValues => {
+                Guaranteed
+            }
             Property::AcksAreHonest => {
-                let late = spec.cluster.storage.flush != Flush::BeforeAck || spec.cluster.storage.buffer.as_on().is_some();
+                let late =
+                    spec.cluster.storage.flush != Flush::BeforeAck || spec.cluster.storage.buffer.as_on().is_some();
                 unless(late, "writes are acknowledged before they are safe")
             }
             Property::AvailableWhenReachable => first(&[
@@ -291,11 +325,18 @@ impl Property {
                 (!matches!(spec.cluster.detector, Detector::Perfect), "nodes do not know who is reachable"),
                 (spec.cluster.coordination.conflicts == Conflicts::Refused, "writes that conflict are refused"),
             ]),
-            Property::ReplicasNeverGoBack => {
-                first(&[lost, unflushed, moves, (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever")])
-            }
+            Property::ReplicasNeverGoBack => first(&[
+                lost,
+                unflushed,
+                moves,
+                (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
+            ]),
             Property::CausalityTracked if facts.last_write_wins => CannotHold("timestamps do not track causality"),
-            Property::CausalityTracked => first(&[(facts.vector_clock, "clocks of server ids do not tell concurrent writes apart"), lost, unflushed]),
+            Property::CausalityTracked => first(&[
+                (facts.vector_clock, "clocks of server ids do not tell concurrent writes apart"),
+                lost,
+                unflushed,
+            ]),
             Property::SiblingsBounded => unless(facts.vector_clock, "vector clocks make false siblings"),
             Property::DotsUnique if facts.last_write_wins => CannotHold("last_write_wins has no dots"),
             Property::DotsUnique => {
@@ -309,7 +350,12 @@ impl Property {
             Property::PruningIsSafe => Guaranteed,
             Property::NoResurrectedSiblings => {
                 let pruned = matches!(&spec.cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None));
-                first(&[(pruned, "clocks are truncated"), lost, unflushed, (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever")])
+                first(&[
+                    (pruned, "clocks are truncated"),
+                    lost,
+                    unflushed,
+                    (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
+                ])
             }
             Property::TombstonesWin if facts.tombstones == Tombstones::None => CannotHold("deletes leave no tombstone"),
             Property::TombstonesWin => first(&[lost, unflushed]),
@@ -318,7 +364,10 @@ impl Property {
             }
             Property::Convergence => first(&[
                 (facts.unhealed, "a fault never heals"),
-                (!matches!(&spec.cluster.anti_entropy, Mechanism::On(repair) if repair.every != OrNever(None)), "anti-entropy is off"),
+                (
+                    !matches!(&spec.cluster.anti_entropy, Mechanism::On(repair) if repair.every != OrNever(None)),
+                    "anti-entropy is off",
+                ),
                 (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
             ]),
             Property::HintsConserved | Property::TreesAgree | Property::ReadRepairIsSound => Guaranteed,
@@ -331,10 +380,21 @@ impl Property {
                     (facts.moves && spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
                 ])
             }
-            Property::DetectorIsSound => unless(!matches!(spec.cluster.detector, Detector::Perfect), "delays have no bound"),
-            Property::NothingLeaks => first(&[(facts.unhealed, "a fault never heals"), (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s")]),
-            Property::MinimalMovement if matches!(spec.cluster.ring, Ring::Modulo) => CannotHold("hash mod S reshuffles"),
-            Property::OwnershipKept => first(&[lost, unflushed, (matches!(spec.cluster.ring, Ring::Modulo) && facts.moves, "hash mod S reshuffles")]),
+            Property::DetectorIsSound => {
+                unless(!matches!(spec.cluster.detector, Detector::Perfect), "delays have no bound")
+            }
+            Property::NothingLeaks => first(&[
+                (facts.unhealed, "a fault never heals"),
+                (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
+            ]),
+            Property::MinimalMovement if matches!(spec.cluster.ring, Ring::Modulo) => {
+                CannotHold("hash mod S reshuffles")
+            }
+            Property::OwnershipKept => first(&[
+                lost,
+                unflushed,
+                (matches!(spec.cluster.ring, Ring::Modulo) && facts.moves, "hash mod S reshuffles"),
+            ]),
             Property::ListsAreDistinct => {
                 unless(World::of(spec).holders() < spec.cluster.replication.n as usize, "there are fewer nodes than N")
             }
@@ -364,11 +424,14 @@ mod tests {
     #[test]
     fn a_property_knows_what_it_assumes() {
         use Standing::{CannotHold, Guaranteed, NotGuaranteed};
-        let regular = |replication: &str| standing(Property::Regular, &format!(r#""replication": {{ {replication} }}"#));
+        let regular =
+            |replication: &str| standing(Property::Regular, &format!(r#""replication": {{ {replication} }}"#));
         assert_eq!(regular(r#""quorum": "strict""#), Guaranteed);
         assert_eq!(regular(r#""quorum": "sloppy""#), NotGuaranteed("quorum is sloppy"));
         assert_eq!(regular(r#""r": 1"#), CannotHold("R + W is not more than N"));
-        let kept = |versioning: &str| standing(Property::NoLostAcknowledgedWrites, &format!(r#""versioning": "{versioning}""#));
+        let kept = |versioning: &str| {
+            standing(Property::NoLostAcknowledgedWrites, &format!(r#""versioning": "{versioning}""#))
+        };
         assert_eq!(kept("dotted"), Guaranteed);
         assert_eq!(kept("vector_clock"), NotGuaranteed("vector clocks with several writers"));
         assert!(matches!(kept("last_write_wins"), CannotHold(_)));

@@ -81,7 +81,13 @@ fn parse_bytes(text: &str, allowed: &str) -> Result<u64, String> {
 }
 
 /// Decodes a text by `parse`, or complains with `what` and `allowed`.
-fn from_text<T>(node: &Node, cx: &mut Errors, what: &str, allowed: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+fn from_text<T>(
+    node: &Node,
+    cx: &mut Errors,
+    what: &str,
+    allowed: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
     let Value::Text(text) = &node.value else {
         wrong(node, cx, what, allowed);
         return None;
@@ -111,7 +117,9 @@ pub struct SignedSpan(pub i64);
 impl Decode for SignedSpan {
     fn decode(node: &Node, cx: &mut Errors) -> Option<Self> {
         match node.as_text().and_then(|text| text.strip_prefix('-')) {
-            Some(rest) => from_text(node, cx, "", "", |_| parse_duration(rest).map(|span| SignedSpan(-(span.0 as i64)))),
+            Some(rest) => {
+                from_text(node, cx, "", "", |_| parse_duration(rest).map(|span| SignedSpan(-(span.0 as i64))))
+            }
             None => Span::decode(node, cx).map(|span| SignedSpan(span.0 as i64)),
         }
     }
@@ -206,7 +214,8 @@ pub struct Position(pub u128);
 
 /// The position that a text spells: degrees, rounded down to a position, or 32 hexadecimal digits.
 pub fn parse_position(text: &str) -> Result<Position, String> {
-    let not = || format!("not a position (got {text:?}, allowed a decimal in [0, 360) and deg, or 0x and 32 hex digits)");
+    let not =
+        || format!("not a position (got {text:?}, allowed a decimal in [0, 360) and deg, or 0x and 32 hex digits)");
     if let Some(hex) = text.strip_prefix("0x") {
         let exact = hex.len() == 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
         return if exact { u128::from_str_radix(hex, 16).map(Position).map_err(|_| not()) } else { Err(not()) };
@@ -308,6 +317,8 @@ mod tests {
         assert_eq!(parse_position("90deg"), Ok(Position(1 << 126)));
         assert_eq!(parse_position("180.0deg"), Ok(Position(1 << 127)));
         assert_eq!(parse_position("0x0000000000000000000000000000000f"), Ok(Position(15)));
-        assert!(parse_position("360deg").is_err() && parse_position("0x0f").is_err() && parse_position("-1deg").is_err());
+        assert!(
+            parse_position("360deg").is_err() && parse_position("0x0f").is_err() && parse_position("-1deg").is_err()
+        );
     }
 }

@@ -84,9 +84,8 @@ impl Disk {
             let bytes = read_limited(Path::new(path)).map_err(|reason| format!("{path}: {reason}"))?;
             (bytes, path.to_string(), Path::new(path).parent().unwrap_or(Path::new(".")).to_path_buf())
         };
-        let text = String::from_utf8(bytes).map_err(|error| {
-            format!("{name}: not UTF-8 at byte {}", error.utf8_error().valid_up_to())
-        })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|error| format!("{name}: not UTF-8 at byte {}", error.utf8_error().valid_up_to()))?;
         Ok(Disk { name, text, directory })
     }
 }

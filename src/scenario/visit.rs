@@ -20,7 +20,11 @@ pub fn outermost(spec: &Spec) -> Vec<(String, DistAt<'_>, bool)> {
     let mut add = |path: String, dist, delay| all.push((path, dist, delay));
     let network = &spec.network;
     add("network.within_region".into(), DistAt::Duration(&network.within_region), true);
-    for (name, delay) in [("within_rack", &network.within_rack), ("between_regions", &network.between_regions), ("client", &network.client)] {
+    for (name, delay) in [
+        ("within_rack", &network.within_rack),
+        ("between_regions", &network.between_regions),
+        ("client", &network.client),
+    ] {
         if let Some(delay) = delay {
             add(format!("network.{name}"), DistAt::Duration(delay), true);
         }
@@ -96,7 +100,12 @@ pub fn distributions(spec: &Spec) -> Vec<(String, DistAt<'_>)> {
     all
 }
 
-fn walk<'a, T: Quantity>(path: String, dist: &'a DistSpec<T>, all: &mut Vec<(String, DistAt<'a>)>, wrap: fn(&'a DistSpec<T>) -> DistAt<'a>) {
+fn walk<'a, T: Quantity>(
+    path: String,
+    dist: &'a DistSpec<T>,
+    all: &mut Vec<(String, DistAt<'a>)>,
+    wrap: fn(&'a DistSpec<T>) -> DistAt<'a>,
+) {
     let form = form_of(dist);
     let here = if form.is_empty() { path.clone() } else { format!("{path}.{form}") };
     all.push((here.clone(), wrap(dist)));

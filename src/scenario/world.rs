@@ -77,10 +77,17 @@ impl World {
         let mut in_region = vec![0usize; region_count];
         for (number, (path, node)) in entries.iter().enumerate() {
             let (region, rack) = world.place(number, path, node, &mut in_region);
-            world.nodes.push(NodeInfo { name: node.name.to_string(), region, rack, capacity: node.capacity, member: node.member });
+            world.nodes.push(NodeInfo {
+                name: node.name.to_string(),
+                region,
+                rack,
+                capacity: node.capacity,
+                member: node.member,
+            });
         }
         world.groups = spec.clients.iter().map(|group| group.name.to_string()).collect();
-        let scripted: BTreeSet<String> = spec.script.iter().filter_map(|step| Some(step.client.as_ref()?.to_string())).collect();
+        let scripted: BTreeSet<String> =
+            spec.script.iter().filter_map(|step| Some(step.client.as_ref()?.to_string())).collect();
         world.scripted = scripted.into_iter().collect();
         world
     }
@@ -99,8 +106,10 @@ impl World {
                     self.conflicts.push((format!("{path}.region"), format!("unknown region \"{region}\"{hint}")));
                     return (region.to_string(), String::new());
                 };
-                let there: Vec<&String> = self.racks.iter().filter(|(_, of)| *of == region.0).map(|(rack, _)| rack).collect();
-                let rack = there.get(in_region[at] % there.len().max(1)).map(|rack| rack.to_string()).unwrap_or_default();
+                let there: Vec<&String> =
+                    self.racks.iter().filter(|(_, of)| *of == region.0).map(|(rack, _)| rack).collect();
+                let rack =
+                    there.get(in_region[at] % there.len().max(1)).map(|rack| rack.to_string()).unwrap_or_default();
                 in_region[at] += 1;
                 (region.to_string(), rack)
             }
@@ -143,7 +152,9 @@ impl World {
     pub fn nodes_of(&self, selector: &Selector) -> Option<BTreeSet<usize>> {
         let mut selected = BTreeSet::new();
         for part in &selector.0 {
-            let there = |test: &dyn Fn(&NodeInfo) -> bool| (0..self.nodes.len()).filter(|at| test(&self.nodes[*at])).collect::<Vec<_>>();
+            let there = |test: &dyn Fn(&NodeInfo) -> bool| {
+                (0..self.nodes.len()).filter(|at| test(&self.nodes[*at])).collect::<Vec<_>>()
+            };
             selected.extend(match part {
                 Select::Node(name) => self.node(name).into_iter().collect(),
                 Select::All => (0..self.nodes.len()).collect(),
@@ -182,7 +193,9 @@ fn expand(node: &NodeSpec) -> Vec<(String, NodeSpec)> {
     match node.count {
         1 => vec![(path, node.clone())],
         count => (1..=count.min(MAX_NODES as u32))
-            .map(|number| (path.clone(), NodeSpec { name: Name(format!("{}{number}", node.name)), count: 1, ..node.clone() }))
+            .map(|number| {
+                (path.clone(), NodeSpec { name: Name(format!("{}{number}", node.name)), count: 1, ..node.clone() })
+            })
             .collect(),
     }
 }
@@ -199,7 +212,8 @@ mod tests {
     use super::*;
 
     fn world(cluster: &str) -> World {
-        let text = format!(r#"{{ "version": 1, "cluster": {{ {cluster} }}, "network": {{ "between_regions": "9ms" }} }}"#);
+        let text =
+            format!(r#"{{ "version": 1, "cluster": {{ {cluster} }}, "network": {{ "between_regions": "9ms" }} }}"#);
         World::of(&load(&Memory::new("x.json", &text), &[]).unwrap_or_else(|errors| panic!("{errors}")).base)
     }
 
@@ -208,7 +222,16 @@ mod tests {
         let world = world(r#""nodes": 4, "spares": 1, "racks": 3, "regions": ["east", "west"]"#);
         let nodes: Vec<(&str, &str, &str)> =
             world.nodes.iter().map(|node| (node.name.as_str(), node.rack.as_str(), node.region.as_str())).collect();
-        assert_eq!(nodes, [("n1", "r1", "east"), ("n2", "r2", "west"), ("n3", "r3", "east"), ("n4", "r1", "east"), ("n5", "r2", "west")]);
+        assert_eq!(
+            nodes,
+            [
+                ("n1", "r1", "east"),
+                ("n2", "r2", "west"),
+                ("n3", "r3", "east"),
+                ("n4", "r1", "east"),
+                ("n5", "r2", "west")
+            ]
+        );
         assert_eq!((world.holders(), world.nodes[4].member), (4, false));
     }
 
@@ -217,7 +240,9 @@ mod tests {
         let world = world(r#""nodes": ["A", "B", { "name": "C", "count": 2, "rack": "cold" }]"#);
         let nodes = |parts: &[&str]| {
             let parts = parts.iter().map(|part| super::super::names::parse_select(part).expect("a selector")).collect();
-            world.nodes_of(&Selector(parts)).map(|nodes| nodes.into_iter().map(|at| world.nodes[at].name.as_str()).collect::<Vec<_>>())
+            world
+                .nodes_of(&Selector(parts))
+                .map(|nodes| nodes.into_iter().map(|at| world.nodes[at].name.as_str()).collect::<Vec<_>>())
         };
         assert_eq!(nodes(&["rack:cold", "A", "C1"]), Some(vec!["A", "C1", "C2"]));
         assert_eq!(nodes(&["1 of all"]), None, "chance decides");
@@ -226,7 +251,9 @@ mod tests {
 
     #[test]
     fn regions_may_be_named_at_the_nodes_alone() {
-        let world = world(r#""nodes": [{ "name": "a", "region": "one" }, { "name": "b", "region": "two" }, { "name": "c", "region": "one" }]"#);
+        let world = world(
+            r#""nodes": [{ "name": "a", "region": "one" }, { "name": "b", "region": "two" }, { "name": "c", "region": "one" }]"#,
+        );
         assert_eq!(world.regions, ["one", "two"]);
         assert_eq!(world.nodes[2].rack, "r1");
     }

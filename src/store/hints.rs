@@ -132,7 +132,9 @@ impl Hints {
 
     /// The versions kept for any owner's copy of a key, by owner, then arrival.
     pub fn of_key(&self, key: KeyId) -> impl Iterator<Item = &Version> + '_ {
-        self.owners().into_iter().flat_map(move |owner| self.hints.range(span_of(owner, key, key)).map(|(_, hint)| &hint.version))
+        self.owners()
+            .into_iter()
+            .flat_map(move |owner| self.hints.range(span_of(owner, key, key)).map(|(_, hint)| &hint.version))
     }
 
     /// The hints in order of owner, key and arrival.

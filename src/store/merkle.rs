@@ -388,14 +388,18 @@ mod tests {
             let runs = f64::from(runs);
             let mean = sum / runs;
             let standard_error = ((squares / runs - mean * mean).max(0.0) / runs).sqrt();
-            assert!((mean - exact).abs() <= 4.5 * standard_error + 1e-9, "d = {d}: mean {mean} ± {standard_error}, not {exact}");
+            assert!(
+                (mean - exact).abs() <= 4.5 * standard_error + 1e-9,
+                "d = {d}: mean {mean} ± {standard_error}, not {exact}"
+            );
             assert!((leaf_sum / runs - leaves).abs() < 0.1 + 0.005 * leaves, "d = {d}");
         }
     }
 
     #[test]
     fn visited_nodes_follow_the_closed_form() {
-        for (depth, d, expected) in [(10, 1, 11.0), (10, 10, 77.66), (10, 100, 451.1), (15, 1, 16.0), (15, 100, 946.5)] {
+        for (depth, d, expected) in [(10, 1, 11.0), (10, 10, 77.66), (10, 100, 451.1), (15, 1, 16.0), (15, 100, 946.5)]
+        {
             let exact: f64 = (0..=depth).map(|level| (1.0 - all_elsewhere(level, d)) / share(level)).sum();
             assert!((exact - expected).abs() < 0.06, "depth {depth}, d = {d}: {exact}");
         }

@@ -69,9 +69,12 @@ impl World {
     fn write(&mut self, number: u32, at: usize, from: usize, choice: u8) {
         let read = &self.past_reads[choice as usize % self.past_reads.len()];
         let context: Vec<Version> = match self.contexts {
-            Contexts::Any => {
-                read.iter().enumerate().filter(|(i, _)| choice as usize >> (i % 8) & 1 == 0).map(|(_, v)| v.clone()).collect()
-            }
+            Contexts::Any => read
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| choice as usize >> (i % 8) & 1 == 0)
+                .map(|(_, v)| v.clone())
+                .collect(),
             Contexts::CoverLocal => reconcile(self.scheme, [&self.replicas[at][..], read]).to_vec(),
         };
         let id = WriteId(u64::from(number));
@@ -85,7 +88,8 @@ impl World {
             stamp: u64::from(number),
             value: Value::Blob(id.0),
             size: 1,
-            write: id, issued: 0
+            write: id,
+            issued: 0,
         };
         let local = &self.replicas[at];
         let version = coordinate(self.scheme, local, &context, write);

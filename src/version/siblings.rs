@@ -64,9 +64,7 @@ pub(crate) fn effect(held: &Version, incoming: &Version, scheme: Scheme, whole: 
         Order::Before => Effect::Replaces,
         Order::Concurrent => {
             let truncated = whole == Whole::Write && !incoming.evicted().is_empty();
-            let covered = truncated
-                && !incoming.keeps(held)
-                && incoming.whole_clock_covers(held.clock());
+            let covered = truncated && !incoming.keeps(held) && incoming.whole_clock_covers(held.clock());
             if covered { Effect::Replaces } else { Effect::Joins }
         }
     }
@@ -151,9 +149,9 @@ impl Siblings {
 
     /// Whether each of `others` is held, or replaced by one that is.
     pub fn covers(&self, others: &[Version], scheme: Scheme) -> bool {
-        others.iter().all(|other| {
-            self.iter().any(|held| matches!(order(held, other, scheme), Order::Equal | Order::After))
-        })
+        others
+            .iter()
+            .all(|other| self.iter().any(|held| matches!(order(held, other, scheme), Order::Equal | Order::After)))
     }
 
     /// Whether both hold the same versions, as far as the scheme can tell.

@@ -33,7 +33,8 @@ impl Replica {
             stamp: value,
             value: Value::Blob(value),
             size: 1,
-            write: WriteId(value), issued: 0
+            write: WriteId(value),
+            issued: 0,
         };
         let version = coordinate(self.scheme, &self.held, context, write);
         self.held.apply(&version, self.scheme, Whole::Write);
@@ -321,7 +322,8 @@ fn large_counters_go_on() {
             let clock = Clock::from_entries([entry]);
             let dot = Dot { actor: ActorId(1), counter: start };
             let (value, size, write) = (Value::Blob(0), 1, WriteId(0));
-            let old = Version::new(scheme, Parts { clock, dot, evicted, scattered, kept, stamp: 0, value, size, write });
+            let old =
+                Version::new(scheme, Parts { clock, dot, evicted, scattered, kept, stamp: 0, value, size, write });
             let mut a = Replica { scheme, actor: 1, held: Siblings::one(old.clone()) };
             let new = a.put(from_ref(&old), 1);
             assert_eq!((new.dot().counter, order(&old, &new, scheme)), (start + 1, Order::Before));

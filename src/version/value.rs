@@ -226,7 +226,9 @@ impl CounterValue {
 
     /// The value: all added less all taken.
     pub fn total(&self) -> i64 {
-        self.parts.iter().fold(0i64, |sum, part| sum.wrapping_add_unsigned(part.added).wrapping_sub_unsigned(part.taken))
+        self.parts
+            .iter()
+            .fold(0i64, |sum, part| sum.wrapping_add_unsigned(part.added).wrapping_sub_unsigned(part.taken))
     }
 
     /// Adds to the writer's part as it stands here. If this is a stale value that lacks the writer's last

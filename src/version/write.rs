@@ -150,7 +150,8 @@ mod tests {
             stamp: u64::from(number),
             value: Value::Blob(u64::from(number)),
             size: 1,
-            write: WriteId(u64::from(number)), issued: 0
+            write: WriteId(u64::from(number)),
+            issued: 0,
         };
         let first = coordinate(scheme, &[], &[], write(1));
         let context = std::slice::from_ref(&first);

@@ -381,7 +381,10 @@ mod tests {
         let mut twice = open(Spacing::Poisson, vec![]);
         twice.arrival = Arrival::Open { rate: 2e-6, spacing: Spacing::Poisson, phases: vec![] };
         let (once, twice) = (all(&open(Spacing::Poisson, vec![])), all(&twice));
-        let same = once.iter().zip(&twice).all(|(a, b)| a.session_index == b.session_index && a.at.0.abs_diff(2 * b.at.0) <= 3);
+        let same = once
+            .iter()
+            .zip(&twice)
+            .all(|(a, b)| a.session_index == b.session_index && a.at.0.abs_diff(2 * b.at.0) <= 3);
         assert!(same && twice.len() > once.len());
     }
 
@@ -395,16 +398,21 @@ mod tests {
         let in_burst = phased.iter().filter(|&&at| (2 * SECOND..3 * SECOND).contains(&at)).count();
         assert_eq!(in_burst, plain.iter().filter(|&&at| (2 * SECOND..5 * SECOND).contains(&at)).count());
         // And what comes later comes 2 s earlier than it would have.
-        assert!(plain[before + in_burst..].iter().zip(&phased[before + in_burst..]).all(|(a, b)| a.abs_diff(b + 2 * SECOND) <= 3));
+        assert!(
+            plain[before + in_burst..]
+                .iter()
+                .zip(&phased[before + in_burst..])
+                .all(|(a, b)| a.abs_diff(b + 2 * SECOND) <= 3)
+        );
     }
 
     #[test]
     fn phases_that_overlap_multiply_and_come_again() {
-        let every_other = Phase { from: SimTime(SECOND), lasts: Some(Span(SECOND)), every: Some(Span(2 * SECOND)), factor: 0.5 };
+        let every_other =
+            Phase { from: SimTime(SECOND), lasts: Some(Span(SECOND)), every: Some(Span(2 * SECOND)), factor: 0.5 };
         let late = Phase { from: SimTime(7 * SECOND), lasts: None, every: None, factor: 0.0 };
         let times = times(&open(Spacing::Even, vec![every_other, late]));
-        let by_second: Vec<usize> =
-            (0..10).map(|s| times.iter().filter(|&&at| at / SECOND == s).count()).collect();
+        let by_second: Vec<usize> = (0..10).map(|s| times.iter().filter(|&&at| at / SECOND == s).count()).collect();
         assert_eq!(by_second, [1000, 500, 1000, 500, 1000, 500, 1000, 0, 0, 0]);
     }
 
@@ -419,7 +427,8 @@ mod tests {
 
     #[test]
     fn start_and_stop_frame_a_group() {
-        let config = GroupConfig { start: SimTime(3 * SECOND), stop: SimTime(4 * SECOND), ..open(Spacing::Even, vec![]) };
+        let config =
+            GroupConfig { start: SimTime(3 * SECOND), stop: SimTime(4 * SECOND), ..open(Spacing::Even, vec![]) };
         let times = times(&config);
         assert_eq!((times.len(), times[0], times[999]), (1000, 3 * SECOND, 3 * SECOND + 999 * SECOND / 1000));
     }
@@ -440,8 +449,11 @@ mod tests {
     fn a_trace_is_dealt_to_the_sessions_in_turn() {
         let row = |at| TraceRow { at: SimTime(at), operation: OperationKind::Get, key: KeyId(0), size: 0 };
         let rows = vec![row(1), row(10), row(30), row(20), row(40), row(99)];
-        let config = GroupConfig { sessions: 2, start: SimTime(5), stop: SimTime(50), arrival: Arrival::Trace(rows), ..group() };
-        let dealt = |config: &GroupConfig| all(config).iter().map(|a| (a.at.0, a.session_index, a.trace_row.unwrap())).collect::<Vec<_>>();
+        let config =
+            GroupConfig { sessions: 2, start: SimTime(5), stop: SimTime(50), arrival: Arrival::Trace(rows), ..group() };
+        let dealt = |config: &GroupConfig| {
+            all(config).iter().map(|a| (a.at.0, a.session_index, a.trace_row.unwrap())).collect::<Vec<_>>()
+        };
         assert_eq!(dealt(&config), [(10, 0, 1), (20, 1, 3), (30, 0, 2), (40, 1, 4)]);
         assert_eq!(dealt(&GroupConfig { operations: Some(1), ..config }), [(10, 0, 1), (20, 1, 3)]);
     }

@@ -271,7 +271,10 @@ pub(super) mod tests {
         let mut session = Session::new(1, SessionId(0));
         let row = TraceRow { at: SimTime(5), operation: OperationKind::Put, key: KeyId(8), size: 77 };
         let planned = session.traced_operation(&row);
-        assert_eq!((planned.number, planned.kind, planned.key, planned.size), (0, OperationKind::Put, Picked::Key(KeyId(8)), 77));
+        assert_eq!(
+            (planned.number, planned.kind, planned.key, planned.size),
+            (0, OperationKind::Put, Picked::Key(KeyId(8)), 77)
+        );
         assert_eq!(session.planned(), 1);
     }
 

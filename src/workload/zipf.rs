@@ -62,7 +62,8 @@ impl Zipf {
             Tail { exponent, count, begin, whole: integral(exponent, (count as f64 + 0.5) / begin) }
         });
         let total = sum + if head < count { sum_between(exponent, head + 1, count) } else { 0.0 };
-        let mut last: Vec<u64> = sums.iter().map(|sum| ((sum / total * ALL) as u128).saturating_sub(1)).map(cut).collect();
+        let mut last: Vec<u64> =
+            sums.iter().map(|sum| ((sum / total * ALL) as u128).saturating_sub(1)).map(cut).collect();
         if head == count {
             *last.last_mut().expect("there is a rank") = u64::MAX;
         }
@@ -200,7 +201,10 @@ mod tests {
                 *joined_counts.last_mut().unwrap() += n;
                 *probabilities.last_mut().unwrap() += sum / total;
             }
-            assert!(off(&joined_counts, &probabilities).abs() < 4.5, "exponent {exponent}: {joined_counts:?} for {probabilities:?}");
+            assert!(
+                off(&joined_counts, &probabilities).abs() < 4.5,
+                "exponent {exponent}: {joined_counts:?} for {probabilities:?}"
+            );
         }
     }
 
@@ -211,7 +215,8 @@ mod tests {
         let mut counts = [0u64; 4];
         let tail = law.tail.as_ref().expect("there is a tail");
         let keyed = Keyed::new(3);
-        (0..40_000).for_each(|n| counts[(tail.sample(|turn| keyed.bits(Purpose::Key, n, turn)) - HEAD_MAX) as usize] += 1);
+        (0..40_000)
+            .for_each(|n| counts[(tail.sample(|turn| keyed.bits(Purpose::Key, n, turn)) - HEAD_MAX) as usize] += 1);
         assert!(off(&counts, &[0.25; 4]).abs() < 4.5, "{counts:?}");
     }
 

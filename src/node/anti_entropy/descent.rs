@@ -30,7 +30,8 @@ impl Node {
         let start = commons.layout.segment_bounds(first).start;
         let end = commons.layout.segment_bounds(range).end;
         // Residue classes (a ring by modulus) are no stretches: their keys lie all over the circle.
-        let (start, length) = if commons.layout.segment_bounds(range).start == end { (0, 0) } else { (start, end.wrapping_sub(start)) };
+        let (start, length) =
+            if commons.layout.segment_bounds(range).start == end { (0, 0) } else { (start, end.wrapping_sub(start)) };
         let start = match commons.layout.config().boundary {
             Boundary::AtOrAfter => start.wrapping_add(1),
             Boundary::After => start,
@@ -49,7 +50,15 @@ impl Node {
     }
 
     /// Somebody wants to compare these ranges.
-    pub(super) fn on_roots(&mut self, commons: &mut Commons, now: SimTime, from: NodeId, op: OpId, roots: &[RangeRoot], out: &mut Outputs) {
+    pub(super) fn on_roots(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        op: OpId,
+        roots: &[RangeRoot],
+        out: &mut Outputs,
+    ) {
         let exchanges = &self.memory.exchanges;
         let answered = exchanges.conversations.values().filter(|c| !c.begun_here).count();
         // Two nodes that begin at once would send everything twice: the smaller one's conversation goes on.
@@ -71,7 +80,13 @@ impl Node {
             let mine = self.range_root(&ring, range);
             if mine.segments == theirs.segments && mine.root != theirs.root {
                 let tree = self.range_tree(commons, &ring, range, depth);
-                self.memory.exchanges.conversations.get_mut(&number).expect("it was opened here").trees.insert(range, tree);
+                self.memory
+                    .exchanges
+                    .conversations
+                    .get_mut(&number)
+                    .expect("it was opened here")
+                    .trees
+                    .insert(range, tree);
                 differing.push((range, vec![0]));
             }
         }
@@ -80,7 +95,16 @@ impl Node {
 
     /// The other's hashes of the children of nodes that differ.
     #[allow(clippy::too_many_arguments)]
-    pub(super) fn on_children(&mut self, commons: &mut Commons, now: SimTime, number: u32, step: u32, level: u32, branches: &[Branches], out: &mut Outputs) {
+    pub(super) fn on_children(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        number: u32,
+        step: u32,
+        level: u32,
+        branches: &[Branches],
+        out: &mut Outputs,
+    ) {
         if !self.is_step(number, step) {
             return;
         }
@@ -113,7 +137,13 @@ impl Node {
             // The ring may have changed since the roots were sent.
             if !built && ring.range_ends().binary_search(&range).is_ok() {
                 let tree = self.range_tree(commons, &ring, range, depth);
-                self.memory.exchanges.conversations.get_mut(&number).expect("the caller found it").trees.insert(range, tree);
+                self.memory
+                    .exchanges
+                    .conversations
+                    .get_mut(&number)
+                    .expect("the caller found it")
+                    .trees
+                    .insert(range, tree);
             }
         }
     }
@@ -140,26 +170,43 @@ impl Node {
             let mut leaves = Vec::new();
             for (range, nodes) in differing {
                 let tree = &conversation.trees[&range];
-                leaves.extend(nodes.into_iter().map(|leaf| LeafKeys { range, leaf, entries: tree.leaf_keys(leaf).to_vec() }));
+                leaves.extend(nodes.into_iter().map(|leaf| LeafKeys {
+                    range,
+                    leaf,
+                    entries: tree.leaf_keys(leaf).to_vec(),
+                }));
             }
             self.read_leaves(commons, now, number, step, leaves, out);
         } else {
             conversation.turn = Turn::Descend { step: step + 1 };
             let branches = differing
                 .into_iter()
-                .map(|(range, nodes)| Branches { range, hashes: conversation.trees[&range].children_of(level, &nodes), nodes })
+                .map(|(range, nodes)| Branches {
+                    range,
+                    hashes: conversation.trees[&range].children_of(level, &nodes),
+                    nodes,
+                })
                 .collect();
             self.say_in_exchange(number, ExchangeMessage::Children { step, level, branches }, out);
         }
     }
 
     /// The other's keys in the leaves that differ: now it is clear which keys do.
-    pub(super) fn on_leaves(&mut self, commons: &mut Commons, now: SimTime, number: u32, step: u32, leaves: &[LeafKeys], out: &mut Outputs) {
+    pub(super) fn on_leaves(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        number: u32,
+        step: u32,
+        leaves: &[LeafKeys],
+        out: &mut Outputs,
+    ) {
         if !self.is_step(number, step) {
             return;
         }
         self.build_trees(commons, number, leaves.iter().map(|l| l.range));
-        let conversation = self.memory.exchanges.conversations.get_mut(&number).expect("its step was looked at just now");
+        let conversation =
+            self.memory.exchanges.conversations.get_mut(&number).expect("its step was looked at just now");
         for theirs in leaves {
             let Some(tree) = conversation.trees.get(&theirs.range) else { continue };
             for difference in merkle::differing_keys(tree.leaf_keys(theirs.leaf), &theirs.entries) {

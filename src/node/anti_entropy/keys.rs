@@ -63,7 +63,15 @@ impl Node {
     }
 
     /// Reads the keys of the leaves that differ, then sends their list.
-    pub(super) fn read_leaves(&mut self, commons: &mut Commons, now: SimTime, number: u32, step: u32, leaves: Vec<LeafKeys>, out: &mut Outputs) {
+    pub(super) fn read_leaves(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        number: u32,
+        step: u32,
+        leaves: Vec<LeafKeys>,
+        out: &mut Outputs,
+    ) {
         let keys: usize = leaves.iter().map(|leaf| leaf.entries.len()).sum();
         let reads = keys.div_ceil(BATCH).max(1) as u32;
         let conversation = self.memory.exchanges.conversations.get_mut(&number).expect("the caller found it");
@@ -77,12 +85,20 @@ impl Node {
     }
 
     /// Storage has done something for a conversation.
-    pub(in crate::node) fn on_exchange_storage(&mut self, commons: &mut Commons, now: SimTime, place: u32, out: &mut Outputs) {
+    pub(in crate::node) fn on_exchange_storage(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        place: u32,
+        out: &mut Outputs,
+    ) {
         let Some(task) = self.memory.exchanges.tasks.remove(&place) else { return };
         match task {
             StorageTask::ReadLeaves { number } => self.on_leaf_read(number, out),
             StorageTask::Read { number, keys } => self.on_batch_read(commons, now, number, keys, out),
-            StorageTask::Store { from, op, batch, items } => self.on_batch_stored(commons, now, (from, op), batch, items, out),
+            StorageTask::Store { from, op, batch, items } => {
+                self.on_batch_stored(commons, now, (from, op), batch, items, out)
+            }
         }
     }
 
@@ -151,7 +167,14 @@ impl Node {
     }
 
     /// A batch is read: what is held now is sent, not what was when the trees were compared.
-    fn on_batch_read(&mut self, commons: &mut Commons, now: SimTime, number: u32, keys: Vec<(KeyId, Siblings)>, out: &mut Outputs) {
+    fn on_batch_read(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        number: u32,
+        keys: Vec<(KeyId, Siblings)>,
+        out: &mut Outputs,
+    ) {
         let Some(conversation) = self.memory.exchanges.conversations.get_mut(&number) else { return };
         conversation.jobs -= 1;
         let mut items = Vec::with_capacity(keys.len());
@@ -192,7 +215,15 @@ impl Node {
         self.give_storage(commons, now, op, StorageTask::Store { from, op, batch, items }, out);
     }
 
-    fn on_batch_stored(&mut self, commons: &mut Commons, now: SimTime, (from, op): (NodeId, OpId), batch: u32, items: Vec<(KeyId, Siblings)>, out: &mut Outputs) {
+    fn on_batch_stored(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        (from, op): (NodeId, OpId),
+        batch: u32,
+        items: Vec<(KeyId, Siblings)>,
+        out: &mut Outputs,
+    ) {
         let number = self.memory.exchanges.find(from, op);
         for (key, theirs) in items {
             let bytes = u64::from(item_bytes(&theirs));
@@ -213,7 +244,12 @@ impl Node {
             conversation.jobs = conversation.jobs.saturating_sub(1);
         }
         // Also for a conversation that is forgotten here: the sender may go on with what is left.
-        out.send(Endpoint::node(from), op, TAKEN_ATTEMPTS | batch as u16, Message::Exchange(Box::new(ExchangeMessage::Taken { batch })));
+        out.send(
+            Endpoint::node(from),
+            op,
+            TAKEN_ATTEMPTS | batch as u16,
+            Message::Exchange(Box::new(ExchangeMessage::Taken { batch })),
+        );
     }
 
     /// The other has stored a batch.
@@ -225,7 +261,14 @@ impl Node {
     }
 
     /// The other has sent all that it could, and lacks these keys.
-    pub(super) fn on_want(&mut self, commons: &mut Commons, now: SimTime, number: u32, keys: Vec<KeyId>, out: &mut Outputs) {
+    pub(super) fn on_want(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        number: u32,
+        keys: Vec<KeyId>,
+        out: &mut Outputs,
+    ) {
         let conversation = self.memory.exchanges.conversations.get_mut(&number).expect("the caller found it");
         if let Turn::Receive { notes_lacking: true } = conversation.turn {
             conversation.outbox.extend(keys.into_iter().map(|key| (key, Siblings::new())));

@@ -95,8 +95,10 @@ fn exactly_the_differing_paths_are_compared() {
             }
             exchange(&mut world, A, B);
             assert!(world.agree(A, B));
-            let leaves: Vec<u32> =
-                chosen.iter().map(|&key| leaf_of(world.commons.keys.position(key).wrapping_sub(1), 1 << 127, depth)).collect();
+            let leaves: Vec<u32> = chosen
+                .iter()
+                .map(|&key| leaf_of(world.commons.keys.position(key).wrapping_sub(1), 1 << 127, depth))
+                .collect();
             let paths: u64 = (0..depth)
                 .map(|level| {
                     let mut nodes: Vec<u32> = leaves.iter().map(|leaf| leaf >> (depth - level)).collect();
@@ -146,7 +148,9 @@ fn siblings_and_tombstones_travel_in_both_directions() {
         assert_eq!((world.held(B, fresh[0]).len(), world.held(A, fresh[1]).len()), (1, 1));
         assert_eq!(world.held(A, fresh[1])[0].write(), only_b.write());
         assert_eq!(sums(&world).exchange_wasted, 0);
-        assert!(sums(&world).exchange_useful_bytes > 0 && sums(&world).exchange_useful_bytes <= sums(&world).exchange_bytes);
+        assert!(
+            sums(&world).exchange_useful_bytes > 0 && sums(&world).exchange_useful_bytes <= sums(&world).exchange_bytes
+        );
     }
 }
 
@@ -231,7 +235,10 @@ fn writes_during_a_conversation_are_never_lost() {
         world.run_for(Span::from_secs(1));
         let scheme = world.commons.config.versioning.scheme;
         for (node, key, version) in &written {
-            assert!(world.held(*node, *key).covers(std::slice::from_ref(version), scheme), "seed {seed}: {key} lost {version:?}");
+            assert!(
+                world.held(*node, *key).covers(std::slice::from_ref(version), scheme),
+                "seed {seed}: {key} lost {version:?}"
+            );
         }
         exchange(&mut world, B, A);
         assert!(world.agree(A, B), "seed {seed}");
@@ -371,7 +378,8 @@ fn rounds_repair_a_lost_disk_with_random_pairs_and_in_turn() {
 #[test]
 fn suspects_are_not_chosen_and_silence_makes_one() {
     let mut config = config(2);
-    config.anti_entropy = Some(AntiEntropy { every: Some(Span::from_secs(10)), pairs: Pairs::Random, depth: 6, throttle: None });
+    config.anti_entropy =
+        Some(AntiEntropy { every: Some(Span::from_secs(10)), pairs: Pairs::Random, depth: 6, throttle: None });
     let mut world = World::new(config, 2, 2);
     world.add_keys(1);
     world.crash(B, DiskFate::Kept);
@@ -402,7 +410,8 @@ fn the_throttle_paces_keys() {
 fn storage_works_for_an_exchange_in_batches_of_64_and_slices_slow_it() {
     let run = |background| {
         let mut config = config(2);
-        config.storage = Storage { read: Dist::Constant(1_000_000), write: Dist::Constant(2_000_000), background, ..config.storage };
+        config.storage =
+            Storage { read: Dist::Constant(1_000_000), write: Dist::Constant(2_000_000), background, ..config.storage };
         let mut world = World::new(config, 2, 2);
         for key in world.add_keys(640) {
             let version = world.version(A, &[], Value::Blob(1));
@@ -430,7 +439,14 @@ fn exercise_h1_a_recovered_owner_gets_what_it_missed() {
         world.preload(owner.0, key, &first);
     }
     world.crash(list[0].0, DiskFate::Kept);
-    let put = Put { value: Value::Blob(1), size: 10, context: Siblings::one(first), client_stamp: 0, preferred: None, forwarded: None };
+    let put = Put {
+        value: Value::Blob(1),
+        size: 10,
+        context: Siblings::one(first),
+        client_stamp: 0,
+        preferred: None,
+        forwarded: None,
+    };
     world.ask(list[1].0, Message::Put { key, profile: crate::node::config::ProfileId(0), put: Box::new(put) });
     world.run_for(Span::from_ms(300));
     world.restart(list[0].0);

@@ -34,11 +34,14 @@ impl Builder<'_> {
             down_at_once: chaos.down_at_once,
             crash: chaos.crash.as_on().map(|crash| to::Crash {
                 occurs: self.occurs("crash", &crash.every, Some(&crash.for_), &crash.among),
-                disk: self.weights("crash.disk", &[
-                    (DiskFate::Kept, crash.disk.kept),
-                    (DiskFate::TailLost, crash.disk.tail_lost),
-                    (DiskFate::Lost, crash.disk.lost),
-                ]),
+                disk: self.weights(
+                    "crash.disk",
+                    &[
+                        (DiskFate::Kept, crash.disk.kept),
+                        (DiskFate::TailLost, crash.disk.tail_lost),
+                        (DiskFate::Lost, crash.disk.lost),
+                    ],
+                ),
             }),
             pause: chaos.pause.as_on().map(|pause| self.occurs("pause", &pause.every, Some(&pause.for_), &pause.among)),
             slow: chaos.slow.as_on().map(|slow| to::Slow {
@@ -50,13 +53,16 @@ impl Builder<'_> {
                 let shapes = &cut.shapes;
                 to::Cut {
                     occurs: self.occurs("cut", &cut.every, Some(&cut.for_), &cut.among),
-                    shapes: self.weights("cut.shapes", &[
-                        (to::Shape::Halves, shapes.halves),
-                        (to::Shape::Isolate, shapes.isolate),
-                        (to::Shape::OneWay, shapes.one_way),
-                        (to::Shape::Bridge, shapes.bridge),
-                        (to::Shape::MajoritiesRing, shapes.majorities_ring),
-                    ]),
+                    shapes: self.weights(
+                        "cut.shapes",
+                        &[
+                            (to::Shape::Halves, shapes.halves),
+                            (to::Shape::Isolate, shapes.isolate),
+                            (to::Shape::OneWay, shapes.one_way),
+                            (to::Shape::Bridge, shapes.bridge),
+                            (to::Shape::MajoritiesRing, shapes.majorities_ring),
+                        ],
+                    ),
                 }
             }),
             link: chaos.link.as_on().map(|link| to::Link {
@@ -82,14 +88,21 @@ impl Builder<'_> {
         (self.wrong.len() == wrong).then_some(config)
     }
 
-    fn occurs(&mut self, class: &str, every: &DistSpec<Span>, lasts: Option<&DistSpec<Span>>, among: &Selector) -> Occurrence {
+    fn occurs(
+        &mut self,
+        class: &str,
+        every: &DistSpec<Span>,
+        lasts: Option<&DistSpec<Span>>,
+        among: &Selector,
+    ) -> Occurrence {
         let every = self.dist(&format!("chaos.{class}.every"), every);
         if every.compile().is_zero() {
             self.fail(&format!("chaos.{class}.every"), "must be more than 0");
         }
         Occurrence {
             every,
-            lasts: lasts.map_or_else(|| Occurrence::default().lasts, |lasts| self.dist(&format!("chaos.{class}.for"), lasts)),
+            lasts: lasts
+                .map_or_else(|| Occurrence::default().lasts, |lasts| self.dist(&format!("chaos.{class}.for"), lasts)),
             // "all" leaves it to the class whom it can meet: a spare has nothing to lose.
             among: match among.0[..] {
                 [Select::All] => None,

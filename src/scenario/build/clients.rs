@@ -115,7 +115,9 @@ impl Builder<'_> {
         match &group.keys {
             from::KeyChoice::Uniform(keys) => to::KeyChoice::Uniform { count: count(keys.count) },
             from::KeyChoice::Zipf(keys) => to::KeyChoice::Zipf { count: count(keys.count), exponent: keys.exponent },
-            from::KeyChoice::Latest(keys) => to::KeyChoice::Latest { count: count(keys.count), exponent: keys.exponent },
+            from::KeyChoice::Latest(keys) => {
+                to::KeyChoice::Latest { count: count(keys.count), exponent: keys.exponent }
+            }
             from::KeyChoice::Hot(keys) => {
                 to::KeyChoice::Hot { count: count(keys.count), hot: count(keys.hot), share: keys.share.0 }
             }
@@ -132,7 +134,9 @@ impl Builder<'_> {
             from::Routing::LoadBalancer(balancer) => to::Routing::LoadBalancer {
                 among: match &balancer.among {
                     from::Among::Near => None,
-                    from::Among::Of(selector) => Some(self.nodes(&format!("{path}.routing.load_balancer.among"), selector)),
+                    from::Among::Of(selector) => {
+                        Some(self.nodes(&format!("{path}.routing.load_balancer.among"), selector))
+                    }
                 },
                 pick: match balancer.pick {
                     from::Pick::Random => to::Pick::Random,

@@ -209,9 +209,9 @@ impl Builder<'_> {
             count.max(1)
         };
         match &self.spec.cluster.ring {
-            from::Ring::RandomTokens(tokens) => {
-                ring::RingKind::RandomTokens { per_node: some(self, "cluster.ring.random_tokens.per_node", tokens.per_node) }
-            }
+            from::Ring::RandomTokens(tokens) => ring::RingKind::RandomTokens {
+                per_node: some(self, "cluster.ring.random_tokens.per_node", tokens.per_node),
+            },
             from::Ring::RandomTokensOverPartitions(tokens) => {
                 let path = "cluster.ring.random_tokens_over_partitions";
                 ring::RingKind::RandomTokensOverPartitions {
@@ -222,7 +222,9 @@ impl Builder<'_> {
             from::Ring::EqualPartitions(equal) => {
                 let path = "cluster.ring.equal_partitions";
                 let by = match (equal.partitions, equal.per_node) {
-                    (Some(count), _) => ring::PartitionCount::Partitions(some(self, &format!("{path}.partitions"), count)),
+                    (Some(count), _) => {
+                        ring::PartitionCount::Partitions(some(self, &format!("{path}.partitions"), count))
+                    }
                     (None, count) => {
                         ring::PartitionCount::PerNode(some(self, &format!("{path}.per_node"), count.unwrap_or(32)))
                     }
@@ -274,7 +276,8 @@ impl Builder<'_> {
 }
 
 fn versioning(versioning: &from::Versioning) -> to::Versioning {
-    let plain = to::Versioning { scheme: Scheme::Dotted, new_id_after_wipe: true, stamp: to::StampClock::Node, tick: 1 };
+    let plain =
+        to::Versioning { scheme: Scheme::Dotted, new_id_after_wipe: true, stamp: to::StampClock::Node, tick: 1 };
     match versioning {
         from::Versioning::VectorClock(clock) => to::Versioning {
             scheme: Scheme::VectorClock {
@@ -322,7 +325,9 @@ fn hints(hints: &from::Hints) -> to::Hints {
 
 fn detector(detector: &from::Detector) -> to::Detector {
     match detector {
-        from::Detector::Local(local) => to::Detector::Local { failures: local.failures, retry_every: local.retry_every },
+        from::Detector::Local(local) => {
+            to::Detector::Local { failures: local.failures, retry_every: local.retry_every }
+        }
         from::Detector::Phi(phi) => {
             to::Detector::Phi { threshold: phi.threshold, window: phi.window, heartbeat_every: phi.heartbeat_every }
         }

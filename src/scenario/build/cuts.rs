@@ -20,9 +20,10 @@ impl Builder<'_> {
     ) -> CutSpec {
         match (between, from, to) {
             (Some(groups), ..) => CutSpec::Between(self.groups_apart(path, groups)),
-            (None, Some(from), Some(to)) => {
-                CutSpec::OneWay { from: self.ends(&format!("{path}.from"), from), to: self.ends(&format!("{path}.to"), to) }
-            }
+            (None, Some(from), Some(to)) => CutSpec::OneWay {
+                from: self.ends(&format!("{path}.from"), from),
+                to: self.ends(&format!("{path}.to"), to),
+            },
             (None, ..) => {
                 self.fail(path, "`from` and `to` go together");
                 CutSpec::Between(Vec::new())
@@ -42,7 +43,9 @@ impl Builder<'_> {
             let set = self.ends_without(&here, group, &taken);
             taken.extend(set.nodes.iter().map(|&node| End::Node(node)));
             taken.extend(set.groups.iter().map(|&group| End::Group(group)));
-            if let Some((first, who)) = sets.iter().enumerate().find_map(|(first, other)| Some((first, self.shared(&set, other)?))) {
+            if let Some((first, who)) =
+                sets.iter().enumerate().find_map(|(first, other)| Some((first, self.shared(&set, other)?)))
+            {
                 self.fail(&here, format!("{who} is also in {path}.between.{first}"));
             }
             sets.push(set);
@@ -54,7 +57,8 @@ impl Builder<'_> {
     fn shared(&self, one: &EndSet, other: &EndSet) -> Option<String> {
         let region_of = |node: usize| self.region(&self.world.nodes[node].region);
         let has_node = |set: &EndSet, node: usize| {
-            set.nodes.iter().any(|known| known.index() == node) || region_of(node).is_some_and(|region| set.regions.contains(&region))
+            set.nodes.iter().any(|known| known.index() == node)
+                || region_of(node).is_some_and(|region| set.regions.contains(&region))
         };
         if let Some(node) = (0..self.world.nodes.len()).find(|&node| has_node(one, node) && has_node(other, node)) {
             return Some(self.world.nodes[node].name.clone());

@@ -21,9 +21,14 @@ impl Builder<'_> {
         StepExpect {
             outcome: outcome.or(step.action().is_operation().then_some(Outcome::Ok)),
             values: expect.values.as_ref().map(|values| self.literals(values)),
-            versions: expect.versions.as_ref().map(|versions| versions.iter().map(|version| self.version(path, version)).collect()),
+            versions: expect
+                .versions
+                .as_ref()
+                .map(|versions| versions.iter().map(|version| self.version(path, version)).collect()),
             context: expect.context.as_ref().map(|clock| self.clock(&format!("{path}.context"), clock)),
-            latency: expect.latency.map(|bound| (bound.at_least.unwrap_or(Span::ZERO), bound.at_most.unwrap_or(Span::MAX))),
+            latency: expect
+                .latency
+                .map(|bound| (bound.at_least.unwrap_or(Span::ZERO), bound.at_most.unwrap_or(Span::MAX))),
             coordinator: expect.coordinator.as_ref().map(|node| self.node_id(&format!("{path}.coordinator"), node)),
             stale: expect.stale,
             copies: expect.copies.as_ref().map(|copies| {
@@ -37,7 +42,8 @@ impl Builder<'_> {
             }),
             hints: expect.hints.as_ref().map(|hints| {
                 let path = format!("{path}.hints");
-                let hint = |(node, owners): (&str, &Vec<Name>)| (self.node_id(&path, node), self.node_ids(&path, owners));
+                let hint =
+                    |(node, owners): (&str, &Vec<Name>)| (self.node_id(&path, node), self.node_ids(&path, owners));
                 hints.iter().map(hint).collect()
             }),
             list: self.named(path, "list", expect.list.as_deref()),

@@ -151,7 +151,8 @@ impl Builder<'_> {
         for (at, (prefix, count)) in prefixes.iter().enumerate() {
             // `k1` counts `k11`, which `k` may count, too.
             let clash = prefixes[..at].iter().find(|(other, most)| {
-                counted(other, *most, &format!("{prefix}1")).is_some() || counted(prefix, *count, &format!("{other}1")).is_some()
+                counted(other, *most, &format!("{prefix}1")).is_some()
+                    || counted(prefix, *count, &format!("{other}1")).is_some()
             });
             if let Some((other, _)) = clash {
                 self.fail("clients", format!("the prefixes {other:?} and {prefix:?} give one name to two keys"));

@@ -249,7 +249,8 @@ mod tests {
 
     /// The run of a scenario's only setting.
     pub(super) fn built(text: &str, seed: u64) -> Result<Built, Vec<String>> {
-        let loaded = crate::scenario::load(&Memory::new("test.json", text), &[]).unwrap_or_else(|errors| panic!("{errors}"));
+        let loaded =
+            crate::scenario::load(&Memory::new("test.json", text), &[]).unwrap_or_else(|errors| panic!("{errors}"));
         run_config(&loaded.settings[0].spec, seed, &loaded.files)
     }
 
@@ -293,15 +294,25 @@ mod tests {
         assert!(matches!(config.steps[1].when, When::After { step: 0, .. }));
         let Action::Operation(get) = &config.steps[2].action else { panic!("a get") };
         assert_eq!((get.session, get.key, get.profile.0), (SessionId(3), KeyId(1), 0));
-        assert!(config.steps[2].expect.as_ref().is_some_and(|expect| expect.outcome.is_some()), "an empty expectation is ok");
+        assert!(
+            config.steps[2].expect.as_ref().is_some_and(|expect| expect.outcome.is_some()),
+            "an empty expectation is ok"
+        );
         let names: Vec<&str> = config.windows.iter().map(|window| window.name.as_str()).collect();
         assert_eq!(names, ["all", "settle", "before", "during", "after", "down"], "the restart ends the crash");
     }
 
     #[test]
     fn a_selector_that_draws_follows_the_seed_alone() {
-        let text = |steps: &str| format!(r#"{{ "version": 1, "duration": "9s", "cluster": {{ "nodes": 9, "racks": 3 }}, "script": [ {steps} ] }}"#);
-        let drawn = |text: &str, seed: u64, step: usize| match &built(text, seed).expect("it is a run").config.steps[step].action {
+        let text = |steps: &str| {
+            format!(
+                r#"{{ "version": 1, "duration": "9s", "cluster": {{ "nodes": 9, "racks": 3 }}, "script": [ {steps} ] }}"#
+            )
+        };
+        let drawn = |text: &str, seed: u64, step: usize| match &built(text, seed).expect("it is a run").config.steps
+            [step]
+            .action
+        {
             Action::Fault(Fault::Pause { nodes }) => nodes.clone(),
             other => panic!("a pause: {other:?}"),
         };
@@ -362,7 +373,10 @@ mod tests {
             assert_eq!(built.script_steps, 1);
             let faults = &built.config.steps[1..];
             assert!(faults.len() > 5 && faults.iter().all(|step| matches!(step.action, Action::Fault(_))));
-            assert!(!faults.iter().any(|step| matches!(step.action, Action::Fault(Fault::Crash { .. }))), "crashes are off");
+            assert!(
+                !faults.iter().any(|step| matches!(step.action, Action::Fault(Fault::Crash { .. }))),
+                "crashes are off"
+            );
             assert_eq!(built.config.windows.len(), 5, "faults by chance have no windows of their own");
         }
         assert_ne!(runs[0].config.steps, runs[1].config.steps);

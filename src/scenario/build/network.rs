@@ -43,7 +43,8 @@ impl Builder<'_> {
         if groups.len() > usize::from(u16::MAX) {
             self.fail("clients", format!("{} groups and scripted clients (allowed at most 65 535)", groups.len()));
         }
-        let mut optional = |name: &str, delay: &Option<_>| delay.as_ref().map(|delay| self.delay(&format!("network.{name}"), delay));
+        let mut optional =
+            |name: &str, delay: &Option<_>| delay.as_ref().map(|delay| self.delay(&format!("network.{name}"), delay));
         let within_rack = optional("within_rack", &network.within_rack);
         let between_regions = optional("between_regions", &network.between_regions);
         let client = optional("client", &network.client);

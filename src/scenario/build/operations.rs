@@ -119,7 +119,8 @@ impl Builder<'_> {
     }
 
     fn fates(&mut self, here: &str, reaches: Option<&[Name]>, legs: Option<&from::Legs>) -> Fates {
-        let mut fates = Fates { reaches: reaches.map(|nodes| self.node_ids(&format!("{here}.reaches"), nodes)), legs: Vec::new() };
+        let mut fates =
+            Fates { reaches: reaches.map(|nodes| self.node_ids(&format!("{here}.reaches"), nodes)), legs: Vec::new() };
         let fate = |fate: &from::Fate| match fate {
             from::Fate::After(span) => LegFate::Takes(*span),
             from::Fate::Lost => LegFate::Lost,

@@ -136,7 +136,10 @@ impl Builder<'_> {
                     loss: link.loss.map_or(0.0, |loss| loss.0),
                     duplicate: link.duplicate.map_or(0.0, |duplicate| duplicate.0),
                     slower: link.slower.unwrap_or(1.0),
-                    extra: link.extra.as_ref().map_or(Span::ZERO, |extra| self.constant(&format!("{here}.extra"), extra)),
+                    extra: link
+                        .extra
+                        .as_ref()
+                        .map_or(Span::ZERO, |extra| self.constant(&format!("{here}.extra"), extra)),
                 },
             },
             other => unreachable!("{} is no fault", other.name()),

@@ -22,7 +22,10 @@ impl Builder<'_> {
             windows.push(window(name, WindowSpan::Fixed(SimTime(stretch.from.0), SimTime(stretch.to.0))));
         }
         if windows.len() > WINDOWS_MAX {
-            self.fail("windows", format!("{} windows (allowed at most {WINDOWS_MAX}, `all` and its kin included)", windows.len()));
+            self.fail(
+                "windows",
+                format!("{} windows (allowed at most {WINDOWS_MAX}, `all` and its kin included)", windows.len()),
+            );
         }
         for (number, step) in steps[..script_steps].iter().enumerate() {
             let Some(name) = &step.name else { continue };
@@ -47,7 +50,9 @@ fn lasts(number: usize, steps: &[Step]) -> bool {
         Action::Fault(Fault::Crash { nodes, .. }) => {
             // One restart may bring back some of the nodes, and another the rest.
             let all_back = nodes.iter().all(|node| {
-                steps[number + 1..].iter().any(|later| matches!(&later.action, Action::Restart(back) if back.contains(node)))
+                steps[number + 1..]
+                    .iter()
+                    .any(|later| matches!(&later.action, Action::Restart(back) if back.contains(node)))
             });
             step.lasts.is_some() || all_back
         }

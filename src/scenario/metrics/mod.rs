@@ -8,8 +8,8 @@ mod unit;
 use std::fmt;
 
 pub use parts::{
-    After, AntiEntropyCount, FailureReason, HintCount, LoadKind, LossCause, MarkName, MessageClass, OpKind, SessionGuarantee, Stat,
-    Versions, VisibilityQuantile,
+    After, AntiEntropyCount, FailureReason, HintCount, LoadKind, LossCause, MarkName, MessageClass, OpKind,
+    SessionGuarantee, Stat, Versions, VisibilityQuantile,
 };
 pub use unit::Unit;
 

@@ -58,7 +58,9 @@ impl Unit {
                 parse_duration(text).map(|span| sign * span.as_ms()).map_err(|_| other())
             }
             (Unit::Bytes, Scalar::Text(text)) => parse_size(text).map(|size| size.0 as f64).map_err(|_| other()),
-            (Unit::PerSecond, Scalar::Text(text)) => parse_rate(text).map(|rate| rate.per_second()).map_err(|_| other()),
+            (Unit::PerSecond, Scalar::Text(text)) => {
+                parse_rate(text).map(|rate| rate.per_second()).map_err(|_| other())
+            }
             (Unit::Ms | Unit::Bytes | Unit::PerSecond, _) => Err(other()),
             (_, Scalar::Number(text)) => match text.parse::<f64>() {
                 Ok(value) if value.is_finite() => Ok(value),

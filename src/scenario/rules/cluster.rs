@@ -20,16 +20,20 @@ fn nodes(rules: &mut Rules<'_>) {
     let (spec, world) = (rules.spec, rules.world);
     let (count, any_member) = match &spec.cluster.nodes {
         Nodes::Count(count) => (u64::from(*count), *count > 0),
-        Nodes::List(list) => {
-            (list.iter().map(|entry| u64::from(entry.0.count)).sum(), list.iter().any(|entry| entry.0.member && entry.0.count > 0))
-        }
+        Nodes::List(list) => (
+            list.iter().map(|entry| u64::from(entry.0.count)).sum(),
+            list.iter().any(|entry| entry.0.member && entry.0.count > 0),
+        ),
     };
     if count == 0 {
         rules.fail("cluster.nodes", "there are no nodes (got 0, allowed ≥ 1)");
     } else if count > MAX_NODES {
         rules.fail("cluster.nodes", format!("{count} nodes (allowed at most {MAX_NODES})"));
     } else if count + u64::from(spec.cluster.spares) > MAX_NODES {
-        rules.fail("cluster.spares", format!("{count} nodes and {} spares (allowed at most {MAX_NODES})", spec.cluster.spares));
+        rules.fail(
+            "cluster.spares",
+            format!("{count} nodes and {} spares (allowed at most {MAX_NODES})", spec.cluster.spares),
+        );
     } else if !any_member {
         rules.fail("cluster.nodes", "no node is a member");
     }
@@ -56,7 +60,10 @@ fn nodes(rules: &mut Rules<'_>) {
         rules.fail("cluster.regions", "there are no regions");
     }
     if let Some(racks) = spec.cluster.racks.filter(|racks| (*racks as usize) < regions.len()) {
-        rules.fail("cluster.racks", format!("{racks} racks for {} regions (allowed at least one for each)", regions.len()));
+        rules.fail(
+            "cluster.racks",
+            format!("{racks} racks for {} regions (allowed at least one for each)", regions.len()),
+        );
     }
     if let Some(racks) = spec.cluster.racks.filter(|racks| u64::from(*racks) > MAX_NODES) {
         rules.fail("cluster.racks", format!("{racks} racks (allowed at most {MAX_NODES})"));
@@ -98,7 +105,10 @@ fn ring(rules: &mut Rules<'_>) {
         Ring::Modulo => None,
     };
     if let Some((field, partitions)) = partitions.filter(|(_, partitions)| *partitions < members) {
-        rules.fail(format!("cluster.ring.{field}"), format!("{partitions} partitions for {members} members (allowed at least one for each)"));
+        rules.fail(
+            format!("cluster.ring.{field}"),
+            format!("{partitions} partitions for {members} members (allowed at least one for each)"),
+        );
     }
 }
 
@@ -121,7 +131,10 @@ fn explicit_tokens(rules: &mut Rules<'_>, tokens: &Map<Vec<Position>>) {
     }
     all.sort_unstable();
     for pair in all.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
-        rules.fail(format!("cluster.ring.tokens.{}", pair[1].1), format!("{:?} has a token at the same position", pair[0].1));
+        rules.fail(
+            format!("cluster.ring.tokens.{}", pair[1].1),
+            format!("{:?} has a token at the same position", pair[0].1),
+        );
     }
     if all.is_empty() {
         rules.fail("cluster.ring.tokens", "there are no tokens");
@@ -141,14 +154,23 @@ fn replication(rules: &mut Rules<'_>) {
     let holders = rules.world.holders();
     if n as usize > holders {
         let members = rules.world.nodes.iter().filter(|node| node.member).count();
-        let what = if members == holders { format!("{members} members") } else { format!("{holders} members that hold data") };
+        let what =
+            if members == holders { format!("{members} members") } else { format!("{holders} members that hold data") };
         rules.fail("cluster.replication.n", format!("{n} is more than the {what}"));
     }
     if r > 0 && w > 0 && r + w <= n {
-        rules.notice("cluster.replication", format!("partial quorum (r {r} + w {w} ≤ n {n}): reads may be stale, regular and linearizable are not asserted"));
+        rules.notice(
+            "cluster.replication",
+            format!(
+                "partial quorum (r {r} + w {w} ≤ n {n}): reads may be stale, regular and linearizable are not asserted"
+            ),
+        );
     }
     if w > 0 && w <= n / 2 {
-        rules.notice("cluster.replication.w", format!("{w} is not more than half of n {n}: two writes may meet no common replica"));
+        rules.notice(
+            "cluster.replication.w",
+            format!("{w} is not more than half of n {n}: two writes may meet no common replica"),
+        );
     }
 }
 
@@ -183,7 +205,9 @@ fn mechanisms(rules: &mut Rules<'_>) {
         Background::Unlimited => {}
     }
     match &cluster.versioning {
-        Versioning::VectorClock(clock) if clock.max_entries.0 == Some(0) => positive(rules, "cluster.versioning.vector_clock.max_entries", 0),
+        Versioning::VectorClock(clock) if clock.max_entries.0 == Some(0) => {
+            positive(rules, "cluster.versioning.vector_clock.max_entries", 0)
+        }
         Versioning::LastWriteWins(clock) => lasting(rules, "cluster.versioning.last_write_wins.tick", clock.tick),
         _ => {}
     }
@@ -203,10 +227,13 @@ fn mechanisms(rules: &mut Rules<'_>) {
         ("cluster.hints.scan_every", cluster.hints.as_on().map(|hints| hints.scan_every)),
         ("cluster.anti_entropy.every", cluster.anti_entropy.as_on().and_then(|repair| repair.every.0)),
         ("cluster.membership.gossip_every", cluster.membership.gossip_every.0),
-        ("cluster.storage.flush", match cluster.storage.flush {
-            Flush::Every(every) => Some(every),
-            Flush::BeforeAck => None,
-        }),
+        (
+            "cluster.storage.flush",
+            match cluster.storage.flush {
+                Flush::Every(every) => Some(every),
+                Flush::BeforeAck => None,
+            },
+        ),
         ("measure.bucket", Some(rules.spec.measure.bucket)),
         ("measure.load_window", Some(rules.spec.measure.load_window)),
     ];
@@ -258,7 +285,9 @@ fn network(rules: &mut Rules<'_>) {
         let ends: Vec<&Selector> = link.between.iter().flatten().chain(&link.from).chain(&link.to).collect();
         let regions_of = |selector: &Selector| -> Vec<usize> {
             let nodes = world.nodes_of(selector).unwrap_or_default();
-            let regions = nodes.into_iter().filter_map(|node| world.regions.iter().position(|region| *region == world.nodes[node].region));
+            let regions = nodes
+                .into_iter()
+                .filter_map(|node| world.regions.iter().position(|region| *region == world.nodes[node].region));
             regions.collect()
         };
         let [first, second] = ends.as_slice() else { continue };
@@ -271,7 +300,8 @@ fn network(rules: &mut Rules<'_>) {
     }
     if let Some(apart) = (1..joined.len()).find(|at| joined[*at] != joined[0]) {
         let (a, b) = (&world.regions[0], &world.regions[apart]);
-        rules.fail("network.between_regions", format!("missing: there is no delay between the regions {a:?} and {b:?}"));
+        rules
+            .fail("network.between_regions", format!("missing: there is no delay between the regions {a:?} and {b:?}"));
     }
 }
 
@@ -297,7 +327,8 @@ fn delays(rules: &mut Rules<'_>) {
 /// The path of a step by its number in the file or its name.
 fn step_path(rules: &Rules<'_>, path: &str) -> String {
     let numbered = path.strip_prefix("script.").and_then(|rest| rest.split_once('.'));
-    let named = numbered.and_then(|(number, rest)| Some(format!("{}.{rest}", rules.steps.get(number.parse::<usize>().ok()?)?)));
+    let named =
+        numbered.and_then(|(number, rest)| Some(format!("{}.{rest}", rules.steps.get(number.parse::<usize>().ok()?)?)));
     named.unwrap_or_else(|| path.to_string())
 }
 
@@ -328,7 +359,8 @@ fn legs<T: Quantity>(rules: &mut Rules<'_>, path: &str, dist: &DistSpec<T>, is_d
                 }
                 legs(rules, &format!("{path}.by_leg.{leg}"), dist, is_delay, false);
             }
-            let missing: Vec<&str> = Leg::ALL.iter().map(|leg| leg.word()).filter(|leg| by_leg.get(leg).is_none()).collect();
+            let missing: Vec<&str> =
+                Leg::ALL.iter().map(|leg| leg.word()).filter(|leg| by_leg.get(leg).is_none()).collect();
             if by_leg.get("other").is_none() && !missing.is_empty() {
                 rules.fail(format!("{path}.by_leg"), format!("`other` is missing, and with it {}", missing.join(", ")));
             }

@@ -41,7 +41,10 @@ fn client(rules: &mut Rules<'_>, group: &ClientGroup) {
         KeyChoice::Hot(keys) => {
             key_count(rules, &path, keys.count);
             if keys.hot > keys.count || keys.hot == 0 {
-                rules.fail(format!("{path}.keys.hot.hot"), format!("{} hot keys of {} (allowed 1 to all)", keys.hot, keys.count));
+                rules.fail(
+                    format!("{path}.keys.hot.hot"),
+                    format!("{} hot keys of {} (allowed 1 to all)", keys.hot, keys.count),
+                );
             }
         }
         KeyChoice::New | KeyChoice::Only(_) => {}
@@ -115,7 +118,9 @@ fn step_quorum(rules: &mut Rules<'_>, number: usize) {
     for (field, value) in [("r", r), ("w", w)] {
         match value {
             Some(0) => rules.fail(format!("{path}.{field}"), "must be ≥ 1 (got 0)"),
-            Some(value) if value > longest => rules.fail(format!("{path}.{field}"), format!("{value} exceeds n {longest}")),
+            Some(value) if value > longest => {
+                rules.fail(format!("{path}.{field}"), format!("{value} exceeds n {longest}"))
+            }
             _ => {}
         }
     }
@@ -135,7 +140,10 @@ fn chaos(rules: &mut Rules<'_>, chaos: &Chaos) {
     }
     let from = chaos.from.unwrap_or(rules.spec.warmup);
     if let Some(to) = chaos.to.or(rules.spec.duration).filter(|to| *to <= from) {
-        rules.fail(if chaos.to.is_some() { "chaos.to" } else { "chaos.from" }, format!("chaos ends at {to} and begins at {from}"));
+        rules.fail(
+            if chaos.to.is_some() { "chaos.to" } else { "chaos.from" },
+            format!("chaos ends at {to} and begins at {from}"),
+        );
     }
 }
 
@@ -160,7 +168,10 @@ fn estimate(rules: &mut Rules<'_>) {
         }
     }
     if let Some((_, path)) = largest.filter(|_| total > MAX_OPERATIONS) {
-        rules.fail(path, format!("`duration` {duration} at this rate is about {total:.3e} operations (allowed at most 2^32)"));
+        rules.fail(
+            path,
+            format!("`duration` {duration} at this rate is about {total:.3e} operations (allowed at most 2^32)"),
+        );
     }
 }
 

@@ -84,7 +84,9 @@ fn step(rules: &mut Rules<'_>, number: usize) {
         | Action::DiskError(DiskError { nodes, .. })
         | Action::Skew(Skew { nodes, .. }) => rules.selector(&format!("{here}.nodes"), nodes, false),
         Action::Cut(cut) => groups(rules, &here, cut.between.as_deref(), cut.from.as_ref(), cut.to.as_ref(), true),
-        Action::Link(link) => groups(rules, &here, link.between.as_deref(), link.from.as_ref(), link.to.as_ref(), false),
+        Action::Link(link) => {
+            groups(rules, &here, link.between.as_deref(), link.from.as_ref(), link.to.as_ref(), false)
+        }
         Action::Join(admin) | Action::Leave(admin) => {
             rules.node(&format!("{here}.node"), &admin.node);
             admin.via.iter().for_each(|via| rules.known(&format!("{here}.via"), via));
@@ -149,7 +151,14 @@ fn context(rules: &mut Rules<'_>, here: &str, context: &PutContext, number: usiz
 }
 
 /// Groups of a cut or link: known, and no node in two of them.
-fn groups(rules: &mut Rules<'_>, here: &str, between: Option<&[Selector]>, from: Option<&Selector>, to: Option<&Selector>, cut: bool) {
+fn groups(
+    rules: &mut Rules<'_>,
+    here: &str,
+    between: Option<&[Selector]>,
+    from: Option<&Selector>,
+    to: Option<&Selector>,
+    cut: bool,
+) {
     let world = rules.world;
     let mut places: BTreeMap<String, String> = BTreeMap::new();
     let mut certain = true;
@@ -172,7 +181,8 @@ fn groups(rules: &mut Rules<'_>, here: &str, between: Option<&[Selector]>, from:
         }
     }
     if cut && between.is_some() && certain && rules.cx.is_empty() {
-        let seen_by_all: Vec<&str> = world.node_names().filter(|name| !places.contains_key(&format!("node {name:?}"))).collect();
+        let seen_by_all: Vec<&str> =
+            world.node_names().filter(|name| !places.contains_key(&format!("node {name:?}"))).collect();
         if !seen_by_all.is_empty() {
             let shown = seen_by_all.iter().take(8).copied().collect::<Vec<_>>().join(", ");
             let more = if seen_by_all.len() > 8 { " …" } else { "" };
@@ -292,7 +302,9 @@ fn expectations(rules: &mut Rules<'_>) {
         ];
         for (path, window, client, node) in here {
             window.into_iter().for_each(|window| known_window(rules, &format!("{path}.window"), window));
-            client.into_iter().for_each(|client| rules.select(&format!("{path}.client"), &Select::Client(client.clone()), true));
+            client
+                .into_iter()
+                .for_each(|client| rules.select(&format!("{path}.client"), &Select::Client(client.clone()), true));
             node.into_iter().for_each(|node| rules.selector(&format!("{path}.node"), node, false));
         }
         if let Some(name) = &expectation.step {

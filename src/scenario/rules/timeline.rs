@@ -30,11 +30,17 @@ fn durations(rules: &mut Rules<'_>) {
         rules.fail("settle", "`duration` + `settle` is too long (allowed at most 292 years)");
     }
     for group in spec.clients.iter().filter(|group| group.start >= duration) {
-        rules.fail(format!("clients.{}.start", group.name), format!("{} is not before the end of `duration` {duration}", group.start));
+        rules.fail(
+            format!("clients.{}.start", group.name),
+            format!("{} is not before the end of `duration` {duration}", group.start),
+        );
     }
     for group in &spec.clients {
         if let Some(stop) = group.stop.filter(|stop| *stop > duration) {
-            rules.fail(format!("clients.{}.stop", group.name), format!("{stop} is after the end of `duration` {duration}"));
+            rules.fail(
+                format!("clients.{}.stop", group.name),
+                format!("{stop} is after the end of `duration` {duration}"),
+            );
         }
     }
     if let Some(chaos) = &spec.chaos
@@ -76,9 +82,14 @@ fn steps(rules: &mut Rules<'_>) {
         } else if !inspect && at >= duration {
             rules.fail(format!("{path}.at"), format!("{at} is not before the end of `duration` {duration}"));
         }
-        let last = step.repeat.as_ref().map(|repeat| at.0.saturating_add(repeat.every.0.saturating_mul(u64::from(repeat.times.saturating_sub(1)))));
+        let last = step.repeat.as_ref().map(|repeat| {
+            at.0.saturating_add(repeat.every.0.saturating_mul(u64::from(repeat.times.saturating_sub(1))))
+        });
         if last.is_some_and(|last| last >= duration.0 && at < duration) {
-            rules.fail(format!("{path}.repeat"), format!("the last time is not before the end of `duration` {duration}"));
+            rules.fail(
+                format!("{path}.repeat"),
+                format!("the last time is not before the end of `duration` {duration}"),
+            );
         }
     }
 }
@@ -100,8 +111,11 @@ struct Life {
 /// they touch uncertain, as does a choice by chance.
 fn lives(rules: &mut Rules<'_>) {
     let (spec, world) = (rules.spec, rules.world);
-    let mut lives: Vec<Life> =
-        world.nodes.iter().map(|node| Life { down: None, member: node.member, changed_by: None, uncertain: false }).collect();
+    let mut lives: Vec<Life> = world
+        .nodes
+        .iter()
+        .map(|node| Life { down: None, member: node.member, changed_by: None, uncertain: false })
+        .collect();
     let mut order: Vec<(Span, usize)> = Vec::new();
     for (number, step) in spec.script.iter().enumerate() {
         match step.at {
@@ -130,7 +144,10 @@ fn lives(rules: &mut Rules<'_>) {
                 for node in nodes {
                     if let (Some((earlier, _)), false) = (lives[node].down, lives[node].uncertain) {
                         let name = &world.nodes[node].name;
-                        rules.fail(format!("{path}.crash.nodes"), format!("node {name:?} is down already, since step {}", named(rules, earlier)));
+                        rules.fail(
+                            format!("{path}.crash.nodes"),
+                            format!("node {name:?} is down already, since step {}", named(rules, earlier)),
+                        );
                     }
                     lives[node].down = Some((number, until));
                 }
@@ -142,7 +159,10 @@ fn lives(rules: &mut Rules<'_>) {
                 };
                 for node in nodes {
                     if lives[node].down.is_none() && !lives[node].uncertain && spec.chaos.is_none() {
-                        rules.fail(format!("{path}.restart.nodes"), format!("node {:?} is running", world.nodes[node].name));
+                        rules.fail(
+                            format!("{path}.restart.nodes"),
+                            format!("node {:?} is running", world.nodes[node].name),
+                        );
                     }
                     lives[node].down = None;
                 }

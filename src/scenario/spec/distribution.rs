@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use super::super::containers::Map;
-use super::super::decode::{Decode, Definitions, choice, object, wrong, words};
+use super::super::decode::{Decode, Definitions, choice, object, words, wrong};
 use super::super::errors::Errors;
 use super::super::json::{Node, Value};
 use super::super::numbers::Fraction;

@@ -102,7 +102,9 @@ impl Scalar {
     /// Whether both are the same value: numbers by value, so that `1.0` is `1`.
     pub fn same_as(&self, other: &Scalar) -> bool {
         match (self, other) {
-            (Scalar::Number(a), Scalar::Number(b)) => a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b),
+            (Scalar::Number(a), Scalar::Number(b)) => {
+                a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+            }
             _ => self == other,
         }
     }

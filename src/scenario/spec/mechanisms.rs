@@ -252,7 +252,10 @@ impl Decode for Flush {
         match node.as_text() {
             Some("before_ack") => Some(Flush::BeforeAck),
             Some(text) if text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-                cx.error(&node.origin, format!("unknown value (got {text:?}, allowed \"before_ack\" or a period like \"1s\")"));
+                cx.error(
+                    &node.origin,
+                    format!("unknown value (got {text:?}, allowed \"before_ack\" or a period like \"1s\")"),
+                );
                 None
             }
             _ => Span::decode(node, cx).map(Flush::Every),

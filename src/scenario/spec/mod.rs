@@ -26,12 +26,12 @@ pub use outcome::*;
 pub use script::*;
 
 pub use super::containers::{Map, Mechanism, OneOrMany, OrForever, OrNever, OrUnlimited};
-pub use super::names::{Name, Select, Selector};
-pub use super::numbers::{Fraction, Seed, Seeds};
-pub use super::scalars::{Position, Rate, SignedSpan, Size, Throughput};
 use super::decode::{Decode, Definitions, object, words};
 use super::errors::Errors;
 use super::json::{Node, Value};
+pub use super::names::{Name, Select, Selector};
+pub use super::numbers::{Fraction, Seed, Seeds};
+pub use super::scalars::{Position, Rate, SignedSpan, Size, Throughput};
 use crate::kernel::time::Span;
 
 object! {

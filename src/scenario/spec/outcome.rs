@@ -138,7 +138,9 @@ pub(super) fn check_expect(expect: &StepExpect, action: Action<'_>, node: &Node,
         if given && !allowed {
             let place = node.get("expect").and_then(|expect| expect.get(name)).unwrap_or(node);
             cx.within("expect", |cx| {
-                cx.within(name, |cx| cx.error(&place.origin, format!("is for {of} (the action is `{}`)", action.name())))
+                cx.within(name, |cx| {
+                    cx.error(&place.origin, format!("is for {of} (the action is `{}`)", action.name()))
+                })
             });
         }
     }

@@ -4,6 +4,7 @@
 //! nothing else) is as late as its user felt it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -13,7 +14,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::commons::Commons;
 use crate::node::config::ProfileId;
 use crate::node::membership::View;
-use crate::node::message::{Message, Outcome, Put};
+use crate::node::message::{Message, Outcome, Put, RequestId};
 use crate::node::outputs::Input;
 use crate::node::{Node, write_id};
 use crate::version::value::Part;
@@ -110,6 +111,24 @@ struct ClientOp {
     led_by: Option<NodeId>,
     /// Whether the read missed an acknowledged write; only scripts want to know here.
     stale: Option<bool>,
+}
+
+/// What a value is made for.
+#[derive(Clone, Copy)]
+struct Making {
+    group: GroupId,
+    session: SessionId,
+    key: KeyId,
+    kind: OperationKind,
+    item: u64,
+    size: u32,
+}
+
+impl ClientOp {
+    fn making(&self) -> Making {
+        let ClientOp { group, session, key, kind, item, size, .. } = *self;
+        Making { group, session, key, kind, item, size }
+    }
 }
 
 /// All clients.
@@ -349,14 +368,14 @@ impl Simulation<'_> {
             let seen = self.clients.seen.get(&(session, key));
             op.fastest = seen.and_then(|seen| seen.fastest);
             op.context = self.context(session, key, config.context);
-            (op.value, op.size) = self.make_value(&op, &[]);
+            (op.value, op.size) = self.make_value(op.making(), &[]);
         }
         let place = self.clients.insert(op);
         self.start_stage(place, true);
     }
 
     /// The value of a group's write, from what it has read.
-    fn make_value(&mut self, op: &ClientOp, seen: &[Version]) -> (Value, u32) {
+    fn make_value(&mut self, op: Making, seen: &[Version]) -> (Value, u32) {
         let data = self.config.groups[op.group.index()].data;
         let clients = &mut self.clients;
         clients.next_item = clients.next_item.wrapping_add(1);
@@ -436,9 +455,8 @@ impl Simulation<'_> {
                 context: op.context.clone(),
                 client_stamp: now.0,
                 preferred: op.fastest,
-                forwarded: None,
             };
-            Message::Put { key, profile, put: Box::new(put) }
+            Message::Put { key, profile, forwarded: RequestId::NONE, put: Arc::new(put) }
         };
         let timeout = op.timeout;
         let Some(to) = self.route(name, attempt, group, session, key, profile, reads, via, fastest) else {
@@ -557,13 +575,15 @@ impl Simulation<'_> {
     /// The answer of an update's get has come: merge, change, put.
     fn put_of_update(&mut self, place: u32, read: Siblings) {
         let now = self.now;
-        let op = self.clients.ops[place as usize].take().expect("it is under way");
+        let op = self.clients.ops[place as usize].as_ref().expect("it is under way");
         let name = next_number(op.op);
         let (value, size) = match op.step {
-            None => self.make_value(&op, &read),
+            None => {
+                let making = op.making();
+                self.make_value(making, &read)
+            }
             Some(step) => self.scripted_change(step, &read, write_id(name, 0).0),
         };
-        self.clients.ops[place as usize] = Some(op);
         self.clients.rename(place, name);
         let op = self.clients.ops[place as usize].as_mut().expect("it is under way");
         op.stage = Stage::PutOfUpdate;
@@ -632,7 +652,8 @@ impl Simulation<'_> {
         }
         let op = self.clients.ops[place as usize].as_ref().expect("it is under way");
         let (kind, part) = stage_kind(op);
-        let context = op.context.clone();
+        let context = std::mem::take(&mut self.clients.ops[place as usize].as_mut().expect("it is under way").context);
+        let op = self.clients.ops[place as usize].as_ref().expect("it is under way");
         let finished = Finished {
             op: op.op,
             group: op.group,

@@ -404,6 +404,10 @@ impl<'a> Simulation<'a> {
             Fate::Deliver(at) => {
                 self.agenda.schedule(at, Event::Deliver(Delivery { from, to, op, sent_at, attempt, leg, message }));
             }
+            // A write travels a connection, which drops what comes twice: leading it twice would make two versions.
+            Fate::Twice(first, _) if matches!(message, Message::Put { .. }) => {
+                self.agenda.schedule(first, Event::Deliver(Delivery { from, to, op, sent_at, attempt, leg, message }));
+            }
             Fate::Twice(first, second) => {
                 let copy = Delivery { from, to, op, sent_at, attempt, leg, message: message.clone() };
                 self.agenda.schedule(first, Event::Deliver(Delivery { from, to, op, sent_at, attempt, leg, message }));

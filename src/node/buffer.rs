@@ -93,8 +93,8 @@ mod tests {
         });
         let context = world.held(node.unwrap(), key);
         let put =
-            Put { value: Value::Blob(value), size: 10, context, client_stamp: 0, preferred: None, forwarded: None };
-        world.ask(node.unwrap(), Message::Put { key, profile: ProfileId(0), put: Box::new(put) });
+            Put { value: Value::Blob(value), size: 10, context, client_stamp: 0, preferred: None };
+        world.ask(node.unwrap(), Message::Put { key, profile: ProfileId(0), forwarded: crate::node::message::RequestId::NONE, put: put.into() });
     }
 
     fn value(world: &World, key: KeyId) -> Option<u64> {
@@ -227,9 +227,8 @@ mod tests {
                 context: Default::default(),
                 client_stamp: 0,
                 preferred: None,
-                forwarded: None,
             };
-            world.ask(0, Message::Put { key, profile: ProfileId(0), put: Box::new(put) });
+            world.ask(0, Message::Put { key, profile: ProfileId(0), forwarded: crate::node::message::RequestId::NONE, put: put.into() });
         };
         write(&mut world, 1);
         world.run_for(Span::from_ms(3));

@@ -41,6 +41,7 @@ impl Node {
             repair.chance >= 1.0
                 || unit(commons.draws.bits(Purpose::ReadRepair, op.0, tag(0, 0, attempt))) < repair.chance
         });
+        let count = targets.len();
         let id = self.memory.requests.insert(Request {
             op,
             attempt,
@@ -52,12 +53,15 @@ impl Node {
             replied: false,
             next,
             began_at: now,
-            targets: targets.clone(),
+            targets,
             work: Work::Get { replies: SmallVec::new(), fastest: self.id, repairs_due: 0, repairs },
         });
         self.set_request_timers(commons, id, profile.timeout, out);
-        for target in &targets {
-            self.send_read(commons, now, id, (op, attempt), key, target, out);
+        for index in 0..count {
+            // This node's own answer may come at once, and be all that was waited for.
+            let Some(request) = self.memory.requests.get_mut(id) else { break };
+            let target = request.targets[index];
+            self.send_read(commons, now, id, (op, attempt), key, &target, out);
         }
     }
 

@@ -3,6 +3,8 @@
 //! A message is small (at most 40 bytes): versions travel as shared handles, batches behind one box.
 //! Sizes on the wire are computed here, from what a message would weigh, and never stored.
 
+use std::sync::Arc;
+
 use crate::kernel::ids::{KeyId, NodeId};
 use crate::kernel::time::SimTime;
 use crate::node::anti_entropy::ExchangeMessage;
@@ -15,6 +17,11 @@ use crate::version::{Siblings, Value, Version};
 /// are never reused, also across crashes, so a late answer cannot meet a stranger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct RequestId(pub u64);
+
+impl RequestId {
+    /// No request.
+    pub const NONE: RequestId = RequestId(u64::MAX);
+}
 
 /// How an operation ended, as the client hears it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,8 +51,6 @@ pub struct Put {
     pub client_stamp: u64,
     /// The node that answered the preceding read fastest, if the client knows one.
     pub preferred: Option<NodeId>,
-    /// The request at the node that passed the write on, if one did.
-    pub forwarded: Option<RequestId>,
 }
 
 /// A hint on its way to its owner.
@@ -73,8 +78,10 @@ pub enum Message {
         key: KeyId,
         /// N, R, W.
         profile: ProfileId,
+        /// The request at the node that passed the write on, or [`RequestId::NONE`].
+        forwarded: RequestId,
         /// The rest.
-        put: Box<Put>,
+        put: Arc<Put>,
     },
     /// The node that got a forwarded write has taken it over.
     ForwardAck {
@@ -179,9 +186,16 @@ pub const HEADER_BYTES: u32 = 48;
 /// Bytes of a key on the wire.
 pub const KEY_BYTES: u32 = 16;
 
-/// Bytes of a version on the wire: clock entries of 12 bytes (Voldemort packs 8 to 20) and the value.
+/// Bytes of a version on the wire.
+#[inline]
 pub fn version_bytes(version: &Version) -> u32 {
-    12 * (version.clock().len() as u32 + 1) + version.size()
+    version.wire_bytes() as u32
+}
+
+/// Bytes of a version's clock alone, as a context carries it.
+#[inline]
+fn clock_bytes(version: &Version) -> u32 {
+    version_bytes(version) - version.size()
 }
 
 /// Bytes of all of a key's versions on the wire.
@@ -196,10 +210,10 @@ impl Message {
             + match self {
                 Message::Get { .. } | Message::Read { .. } => KEY_BYTES,
                 Message::Put { put, .. } => {
-                    KEY_BYTES + put.size + put.context.iter().map(|v| 12 * (v.clock().len() as u32 + 1)).sum::<u32>()
+                    KEY_BYTES + put.size + put.context.iter().map(clock_bytes).sum::<u32>()
                 }
                 Message::GetReply { siblings, .. } => siblings_bytes(siblings),
-                Message::PutReply { version, .. } => version.as_ref().map_or(0, |v| 12 * (v.clock().len() as u32 + 1)),
+                Message::PutReply { version, .. } => version.as_ref().map_or(0, clock_bytes),
                 Message::ReadReply { siblings, .. } => siblings.as_ref().map_or(0, siblings_bytes),
                 Message::Write { version, .. } | Message::Repair { version, .. } => KEY_BYTES + version_bytes(version),
                 Message::Hints { hints, .. } => hints.iter().map(|h| KEY_BYTES + version_bytes(&h.version)).sum(),

@@ -114,8 +114,6 @@ pub struct Memory {
     admission: Option<Controller>,
     placement: Option<Arc<Placement>>,
     waits_for_hints: bool,
-    /// The last writes that came in, if messages can come twice.
-    recent_puts: VecDeque<(OpId, u16)>,
 }
 
 impl Memory {
@@ -143,26 +141,9 @@ impl Memory {
             placement: None,
             waits_for_hints: lives > 0
                 && commons.config.hints.is_some_and(|h| h.recovered_node == RecoveredNode::Waits),
-            recent_puts: VecDeque::new(),
         }
-    }
-
-    /// Whether this write has come in before. The network may duplicate messages; leading one write twice would
-    /// make two versions of it.
-    fn seen_put(&mut self, op: OpId, attempt: u16) -> bool {
-        if self.recent_puts.contains(&(op, attempt)) {
-            return true;
-        }
-        if self.recent_puts.len() == RECENT_PUTS {
-            self.recent_puts.pop_front();
-        }
-        self.recent_puts.push_back((op, attempt));
-        false
     }
 }
-
-/// Writes remembered against duplicates.
-const RECENT_PUTS: usize = 64;
 
 /// One node.
 pub struct Node {
@@ -245,8 +226,8 @@ impl Node {
         let Some(sender) = from.as_node() else {
             match message {
                 Message::Get { key, profile } => self.on_get(commons, now, (from, op, attempt), key, profile, out),
-                Message::Put { key, profile, put } => {
-                    self.on_put(commons, now, from, PutArrival { client: from, op, attempt, key, profile, put }, out);
+                Message::Put { key, profile, forwarded, put } => {
+                    self.on_put(commons, now, from, PutArrival { client: from, op, attempt, key, profile, forwarded, put }, out);
                 }
                 _ => unreachable!("a client sends requests only"),
             }
@@ -260,11 +241,23 @@ impl Node {
             Message::Get { .. } | Message::GetReply { .. } | Message::PutReply { .. } => {
                 unreachable!("reads are led where they arrive, and replies go to clients")
             }
-            Message::Put { key, profile, put } => {
+            Message::Put { key, profile, forwarded, put } => {
                 let client = Endpoint::client(op.session());
-                self.on_put(commons, now, from, PutArrival { client, op, attempt, key, profile, put }, out);
+                self.on_put(commons, now, from, PutArrival { client, op, attempt, key, profile, forwarded, put }, out);
             }
             Message::ForwardAck { request } => self.on_forward_ack(request),
+            Message::Read { request, key } if commons.instant_storage && self.disk_error.is_none() => {
+                // The common case without the detour over storage's queue.
+                self.stats.reads += 1;
+                let siblings = (!self.memory.waits_for_hints).then(|| self.held(key));
+                out.send(from, op, attempt, Message::ReadReply { request, siblings });
+            }
+            Message::Write { request, key, owner, durable, version }
+                if commons.instant_storage && self.disk_error.is_none() =>
+            {
+                let stored = self.store_write(commons, now, key, owner, durable, &version, out);
+                out.send(from, op, attempt, Message::WriteAck { request, stored });
+            }
             Message::Read { request, key } => {
                 self.submit(commons, now, Job { from: sender, op, attempt, work: JobWork::Read { request, key } }, out);
             }

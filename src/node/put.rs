@@ -1,6 +1,8 @@
 //! Leading a write (Dynamo §4.5, §4.6, §5): find who may lead it, make the version, write it here and at
 //! the other owners or their stand-ins, reply when W have stored it, look after the rest.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
@@ -11,6 +13,7 @@ use crate::node::commons::Commons;
 use crate::node::config::{Conflicts, ProfileId, Quorum, StampClock, WriteCoordinator};
 use crate::node::message::{Message, Outcome, Put, RequestId};
 use crate::node::outputs::{Note, Outputs, Timer};
+use crate::node::placement::Placement;
 use crate::node::quorum;
 use crate::node::requests::{Request, Standing, Target, Work};
 use crate::node::storage::{Job, JobWork};
@@ -23,7 +26,8 @@ pub(super) struct PutArrival {
     pub attempt: u16,
     pub key: KeyId,
     pub profile: ProfileId,
-    pub put: Box<Put>,
+    pub forwarded: RequestId,
+    pub put: Arc<Put>,
 }
 
 /// The name of a write: the client's operation and its try.
@@ -43,23 +47,20 @@ impl Node {
     ) {
         if let Some(sender) = from.as_node() {
             // Taken over from a node that may not lead it; it waits to hear so.
-            let request = arrival.put.forwarded.expect("a node that passes a write on names its request");
+            let request = arrival.forwarded;
             out.send(Endpoint::node(sender), arrival.op, arrival.attempt, Message::ForwardAck { request });
         }
-        if self.memory.seen_put(arrival.op, arrival.attempt) {
-            return;
-        }
-        if arrival.put.forwarded.is_some() || self.may_lead(commons, arrival.key, arrival.profile) {
-            self.lead_put(commons, now, arrival, out);
+        let placement = self.placement(commons);
+        if arrival.forwarded != RequestId::NONE || self.may_lead(commons, &placement, arrival.key, arrival.profile) {
+            self.lead_put(commons, now, &placement, arrival, out);
         } else {
-            self.forward(commons, now, arrival, None, out);
+            self.forward(commons, now, &placement, arrival, None, out);
         }
     }
 
     /// Whether this node may lead a write of the key.
-    fn may_lead(&mut self, commons: &mut Commons, key: KeyId, profile: ProfileId) -> bool {
+    fn may_lead(&self, commons: &Commons, placement: &Placement, key: KeyId, profile: ProfileId) -> bool {
         let n = usize::from(commons.config.profiles[usize::from(profile.0)].n);
-        let placement = self.placement(commons);
         let list = placement.ring.list(commons.keys.segment(key));
         match commons.config.coordination.write_coordinator {
             WriteCoordinator::Contacted => true,
@@ -75,13 +76,13 @@ impl Node {
         &mut self,
         commons: &mut Commons,
         now: SimTime,
+        placement: &Placement,
         arrival: PutArrival,
         silent: Option<NodeId>,
         out: &mut Outputs,
     ) {
-        let PutArrival { client, op, attempt, key, profile, mut put } = arrival;
+        let PutArrival { client, op, attempt, key, profile, put, .. } = arrival;
         let n = usize::from(commons.config.profiles[usize::from(profile.0)].n);
-        let placement = self.placement(commons);
         let list = placement.ring.list(commons.keys.segment(key));
         let mut able: SmallVec<[NodeId; 8]> =
             list.iter().copied().filter(|&node| self.trusts(node) && Some(node) != silent).take(n).collect();
@@ -115,10 +116,9 @@ impl Node {
             next: 0,
             began_at: now,
             targets: SmallVec::new(),
-            work: Work::Forward { put: put.clone(), to },
+            work: Work::Forward { put: Arc::clone(&put), to },
         });
-        put.forwarded = Some(id);
-        out.send(Endpoint::node(to), op, attempt, Message::Put { key, profile, put });
+        out.send(Endpoint::node(to), op, attempt, Message::Put { key, profile, forwarded: id, put });
         if let Some(peer_timeout) = commons.config.coordination.peer_timeout {
             out.set_timer(peer_timeout, Timer::Peer(id));
         }
@@ -139,13 +139,21 @@ impl Node {
             return;
         }
         let Request { op, attempt, client, key, profile, .. } = request;
-        self.forward(commons, now, PutArrival { client, op, attempt, key, profile, put }, Some(to), out);
+        let placement = self.placement(commons);
+        let arrival = PutArrival { client, op, attempt, key, profile, forwarded: RequestId::NONE, put };
+        self.forward(commons, now, &placement, arrival, Some(to), out);
     }
 
-    fn lead_put(&mut self, commons: &mut Commons, now: SimTime, arrival: PutArrival, out: &mut Outputs) {
-        let PutArrival { client, op, attempt, key, profile: profile_id, put } = arrival;
+    fn lead_put(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        placement: &Placement,
+        arrival: PutArrival,
+        out: &mut Outputs,
+    ) {
+        let PutArrival { client, op, attempt, key, profile: profile_id, put, .. } = arrival;
         let profile = commons.config.profiles[usize::from(profile_id.0)];
-        let placement = self.placement(commons);
         let segment = commons.keys.segment(key);
         let list = placement.ring.list(segment);
         let planned = quorum::plan(self.ask(commons, list, profile, profile.w), |node| self.trusts(node));
@@ -161,13 +169,18 @@ impl Node {
             return;
         }
         self.stats.puts_led += 1;
-        let version = self.new_version(commons, now, key, &local, *put, write_id(op, attempt));
+        let version = self.new_version(commons, now, key, &local, &put, write_id(op, attempt));
         if self.scheme != Scheme::LastWriteWins && !targets.iter().any(|t| t.node == self.id && t.owner.is_none()) {
             // This copy is not stored here for good, so the table will not tell which counters are used up.
             self.disk.issued.insert(key, version.dot().counter);
         }
         out.note(|| Note::Coordinated { op, key, version: version.clone() });
 
+        let count = targets.len();
+        let gaining = placement.gaining.get(&segment).map(|gaining| {
+            let extra = gaining.iter().copied().filter(|&node| !targets.iter().any(|t| t.node == node));
+            extra.collect::<SmallVec<[NodeId; 2]>>()
+        });
         let id = self.memory.requests.insert(Request {
             op,
             attempt,
@@ -179,23 +192,22 @@ impl Node {
             replied: false,
             next,
             began_at: now,
-            targets: targets.clone(),
+            targets,
             work: Work::Put { version: Some(version.clone()) },
         });
         // Dynamo §6.1: of the copies in write buffers, so many are written through all the same.
         let mut durable_due = commons.config.storage.buffer.map_or(0, |buffer| buffer.durable_copies);
-        for target in &targets {
+        for index in 0..count {
+            // This node's own copy may be stored at once, and be all that was waited for.
+            let Some(request) = self.memory.requests.get_mut(id) else { break };
+            let target = request.targets[index];
             let durable = durable_due > 0;
             durable_due = durable_due.saturating_sub(1);
-            self.send_write(commons, now, id, (op, attempt), key, target, durable, &version, out);
+            self.send_write(commons, now, id, (op, attempt), key, &target, durable, &version, out);
         }
-        if let Some(gaining) = placement.gaining.get(&segment) {
-            for &node in gaining {
-                if !targets.iter().any(|t| t.node == node) {
-                    let extra = Target { node, owner: None, counts: false, standing: Standing::Waiting };
-                    self.send_write(commons, now, id, (op, attempt), key, &extra, false, &version, out);
-                }
-            }
+        for node in gaining.into_iter().flatten() {
+            let extra = Target { node, owner: None, counts: false, standing: Standing::Waiting };
+            self.send_write(commons, now, id, (op, attempt), key, &extra, false, &version, out);
         }
         self.set_request_timers(commons, id, profile.timeout, out);
     }
@@ -211,7 +223,7 @@ impl Node {
         now: SimTime,
         key: KeyId,
         local: &Siblings,
-        put: Put,
+        put: &Put,
         write: WriteId,
     ) -> version::Version {
         let versioning = commons.config.versioning;
@@ -233,7 +245,7 @@ impl Node {
                 actor: self.actor(),
                 now_ms: (clock / 1_000_000) as u32,
                 stamp,
-                value: put.value,
+                value: put.value.clone(),
                 size: put.size,
                 write,
                 issued: self.disk.issued.get(&key).copied().unwrap_or(0),

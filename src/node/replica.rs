@@ -192,7 +192,7 @@ impl Node {
     /// What this node would answer to a read: its own copy, and what it holds for others.
     pub(super) fn held(&self, key: KeyId) -> Siblings {
         let mut held = Siblings::from(self.disk.table.get(key));
-        if !self.disk.hints.is_empty() {
+        if !self.disk.hints.is_empty() && self.disk.hints.has_key(key) {
             for version in self.disk.hints.of_key(key) {
                 held.apply(version, self.scheme, Whole::Write);
             }

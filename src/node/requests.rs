@@ -1,5 +1,7 @@
 //! The requests a node is leading: a slab whose ids are never used twice, and the tally of one request.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
@@ -56,7 +58,7 @@ pub enum Work {
     /// Has passed the write on and waits to hear that it was taken over.
     Forward {
         /// The write, to pass on again if the other is silent.
-        put: Box<Put>,
+        put: Arc<Put>,
         /// To whom it went.
         to: NodeId,
     },

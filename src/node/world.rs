@@ -273,9 +273,8 @@ impl World {
             context: Siblings::new(),
             client_stamp: 0,
             preferred: None,
-            forwarded: None,
         };
-        let message = Message::Put { key, profile: ProfileId(0), put: Box::new(put) };
+        let message = Message::Put { key, profile: ProfileId(0), forwarded: crate::node::message::RequestId::NONE, put: put.into() };
         let op = OpId::of_session(session, number);
         self.input(via, Input::Message { from: Endpoint::client(session), op, attempt: 0, message });
     }

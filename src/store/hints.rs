@@ -52,6 +52,8 @@ pub struct Hints {
     hints: BTreeMap<HintKey, Hint>,
     /// The same hints by arrival, oldest first.
     by_age: BTreeMap<u64, HintKey>,
+    /// How many hints there are of each key: reads ask for every key, and most have none.
+    by_key: BTreeMap<KeyId, u32>,
     next_seq: u64,
     bytes: u64,
     max: Option<u64>,
@@ -84,6 +86,7 @@ impl Hints {
         let bytes = version.wire_bytes();
         self.bytes += bytes;
         self.by_age.insert(at.seq, at);
+        *self.by_key.entry(key).or_insert(0) += 1;
         self.hints.insert(at, Hint { version: version.clone(), created_at: now, bytes });
         Added::Stored { replaced: covered.len() as u32 }
     }
@@ -130,6 +133,11 @@ impl Hints {
         self.hints.range(span_of(owner, key, key)).next().is_some()
     }
 
+    /// Whether anything is kept for any owner's copy of a key.
+    pub fn has_key(&self, key: KeyId) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
     /// The versions kept for any owner's copy of a key, by owner, then arrival.
     pub fn of_key(&self, key: KeyId) -> impl Iterator<Item = &Version> + '_ {
         self.owners()
@@ -159,6 +167,11 @@ impl Hints {
     pub fn remove(&mut self, at: HintKey) -> bool {
         let Some(hint) = self.hints.remove(&at) else { return false };
         self.by_age.remove(&at.seq);
+        let of_key = self.by_key.get_mut(&at.key).expect("a hint's key is counted");
+        *of_key -= 1;
+        if *of_key == 0 {
+            self.by_key.remove(&at.key);
+        }
         self.bytes -= hint.bytes;
         true
     }

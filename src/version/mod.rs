@@ -68,15 +68,19 @@ pub enum NextCounter {
 }
 
 /// What makes up a version. Reached through the accessors of [`Version`].
+///
+/// In this order, so that what every message looks at lies in one cache line with the counts of the handle.
 #[derive(Debug)]
+#[repr(C)]
 struct Body {
-    clock: Clock,
+    hash: u64,
     dot: Dot,
+    wire: u32,
+    size: u32,
     stamp: u64,
     write: WriteId,
-    hash: u64,
+    clock: Clock,
     value: Value,
-    size: u32,
     evicted: SmallVec<[Entry; 1]>,
     scattered: Box<[Dot]>,
     kept: Box<[Dot]>,
@@ -122,7 +126,10 @@ impl Version {
         let truncated = truncated || !parts.evicted.is_empty();
         let Parts { clock, dot, evicted, scattered, kept, stamp, value, size, write } = parts;
         let hash = identity_hash(scheme, &clock, dot, stamp, write);
-        Version(Arc::new(Body { clock, dot, stamp, write, hash, value, size, evicted, scattered, kept, truncated }))
+        let dots = 1 + scattered.len() + kept.len();
+        let wire = size.saturating_add((12 * (clock.len() + evicted.len()) + 8 * dots) as u32);
+        let body = Body { hash, dot, wire, size, stamp, write, clock, value, evicted, scattered, kept, truncated };
+        Version(Arc::new(body))
     }
 
     /// The stored clock: with vector clocks the version's own event included, dotted only the contiguous
@@ -190,9 +197,7 @@ impl Version {
 
     /// Bytes of the version in a message or on disk: the value, 12 for each clock entry and 8 for each dot.
     pub fn wire_bytes(&self) -> u64 {
-        let body = &*self.0;
-        let dots = 1 + body.scattered.len() + body.kept.len();
-        u64::from(body.size) + 12 * (body.clock.len() + body.evicted.len()) as u64 + 8 * dots as u64
+        u64::from(self.0.wire)
     }
 
     /// Whether the write left `other` standing although its merged clock covers it.

@@ -445,9 +445,8 @@ fn exercise_h1_a_recovered_owner_gets_what_it_missed() {
         context: Siblings::one(first),
         client_stamp: 0,
         preferred: None,
-        forwarded: None,
     };
-    world.ask(list[1].0, Message::Put { key, profile: crate::node::config::ProfileId(0), put: Box::new(put) });
+    world.ask(list[1].0, Message::Put { key, profile: crate::node::config::ProfileId(0), forwarded: crate::node::message::RequestId::NONE, put: put.into() });
     world.run_for(Span::from_ms(300));
     world.restart(list[0].0);
     world.run_until(SimTime::ZERO + Span::from_ms(600));

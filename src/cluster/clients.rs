@@ -134,6 +134,8 @@ impl ClientOp {
 /// All clients.
 pub(super) struct Clients {
     sessions: Vec<ClientSession>,
+    /// Each session's group, apart from the rest: every message of a client asks for it.
+    group_of: Vec<GroupId>,
     groups: Vec<Group>,
     ops: Vec<Option<ClientOp>>,
     free: Vec<u32>,
@@ -184,6 +186,7 @@ impl Clients {
         }
         let router = Router::new(config, commons, nodes, view);
         Clients {
+            group_of: sessions.iter().map(|session: &ClientSession| session.group).collect(),
             sessions,
             groups,
             ops: Vec::new(),
@@ -198,7 +201,7 @@ impl Clients {
     /// The group of a session.
     #[inline]
     pub fn group(&self, session: SessionId) -> GroupId {
-        self.sessions[session.index()].group
+        self.group_of[session.index()]
     }
 
     /// Who reaches whom has changed.

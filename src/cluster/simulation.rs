@@ -255,9 +255,11 @@ impl<'a> Simulation<'a> {
 
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery { from, to, op, sent_at, attempt, leg, .. } = delivery;
-        let group = self.group_of(from, to);
-        if !self.network.passes_at_delivery(self.now, sent_at, from, to, group, leg) {
-            return;
+        if !self.network.never_cut() {
+            let group = self.group_of(from, to);
+            if !self.network.passes_at_delivery(self.now, sent_at, from, to, group, leg) {
+                return;
+            }
         }
         let ends = u64::from(from.0) << 32 | u64::from(to.0);
         let how = 4 << 56 | (leg.index() as u64) << 48 | u64::from(attempt) << 32;
@@ -334,7 +336,7 @@ impl<'a> Simulation<'a> {
                 self.views.changed(self.now, node, hash);
             }
             Note::ChangeInPlace { change } => self.on_change_in_place(node, *change),
-            Note::Coordinated { op, .. } => self.clients.led_by(*op, node),
+            Note::Coordinated { op, .. } if op.is_scripted() => self.clients.led_by(*op, node),
             _ => {}
         }
         if self.interest.notes {
@@ -528,6 +530,7 @@ fn wake_code(wake: Wake) -> u64 {
         Wake::Admission => 13 << 32,
         Wake::Reap => 14 << 32,
         Wake::Recovered => 15 << 32,
+        Wake::Late(request) => 16 << 32 ^ request.0,
     }
 }
 

@@ -191,6 +191,12 @@ impl Network {
         self.latest_arrival = self.latest_arrival.max(fate.latest_arrival());
     }
 
+    /// Whether no cut can stop anything now: none is there, and none was while a message was on its way.
+    #[inline]
+    pub fn never_cut(&self) -> bool {
+        self.faults.has_no_cuts()
+    }
+
     /// Whether a message that was sent at `sent_at` and arrives now has met no cut. Ask for each copy, when
     /// it arrives; a copy that does not pass is counted as lost. A cut that begins at the instant of arrival
     /// stops the message if it was added before this question.

@@ -5,12 +5,12 @@ use smallvec::SmallVec;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
 use crate::kernel::rng::{Purpose, tag, unit};
-use crate::kernel::time::SimTime;
+use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{ProfileId, Quorum, RepairMode};
 use crate::node::message::{Message, Outcome, RequestId};
-use crate::node::outputs::{Outputs, Timer};
+use crate::node::outputs::{Outputs, Timer, Wake};
 use crate::node::quorum;
 use crate::node::requests::{Request, Standing, Target, Work};
 use crate::node::storage::{Job, JobWork};
@@ -51,6 +51,7 @@ impl Node {
             need: profile.r,
             counted: 0,
             replied: false,
+            replied_at: now,
             next,
             began_at: now,
             targets,
@@ -116,7 +117,7 @@ impl Node {
     }
 
     /// Enough answers are in: reconcile and reply, or first repair if the read blocks on that.
-    fn answer_get(&mut self, commons: &mut Commons, _now: SimTime, id: RequestId, out: &mut Outputs) {
+    fn answer_get(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
         let scheme = commons.config.versioning.scheme;
         let request = self.memory.requests.get_mut(id).expect("the caller found it");
         let Work::Get { replies, fastest, repairs_due, repairs } = &mut request.work else { return };
@@ -133,7 +134,7 @@ impl Node {
             let (op, attempt, key) = (request.op, request.attempt, request.key);
             *repairs_due = plan.iter().map(|(_, lacking)| lacking.len() as u8).sum();
             if *repairs_due > 0 {
-                self.send_repairs(commons, _now, id, (op, attempt), key, plan, out);
+                self.send_repairs(commons, now, id, (op, attempt), key, plan, out);
                 return;
             }
         }
@@ -151,8 +152,17 @@ impl Node {
             Message::GetReply { outcome: Outcome::Ok, fastest, siblings },
         );
         let late = request.waiting() && repairs;
-        if late {
-            let wait = commons.config.read_repair.map_or(crate::kernel::time::Span::ZERO, |repair| repair.wait);
+        let began_at = request.began_at;
+        // The peers' timeout comes first as a rule, and sees to the rest of the wait; see `on_get_silence`.
+        let peers_first = commons.config.coordination.peer_timeout.is_some_and(|peer| {
+            let wait = commons.config.read_repair.map_or(Span::ZERO, |repair| repair.wait);
+            began_at + peer > now && began_at + peer <= now + wait
+        });
+        if late && peers_first {
+            let request = self.memory.requests.get_mut(id).expect("it has just been answered");
+            request.replied_at = now;
+        } else if late {
+            let wait = commons.config.read_repair.map_or(Span::ZERO, |repair| repair.wait);
             out.set_timer(wait, Timer::Late(id));
         }
         self.close_get(commons, id, out);
@@ -193,11 +203,14 @@ impl Node {
     }
 
     fn finish_get(&mut self, commons: &mut Commons, id: RequestId, out: &mut Outputs) {
-        let Some(request) = self.memory.requests.remove(id) else { return };
-        let Work::Get { replies, repairs, .. } = request.work else { return };
-        if !repairs || replies.windows(2).all(|pair| pair[0].1.same(&pair[1].1)) {
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        let Work::Get { replies, repairs, .. } = &request.work else { return };
+        if !*repairs || replies.windows(2).all(|pair| pair[0].1.same(&pair[1].1)) {
+            self.memory.requests.end(id);
             return;
         }
+        let request = self.memory.requests.remove(id).expect("it was there just now");
+        let Work::Get { replies, .. } = request.work else { return };
         // A stand-in's answer helps to know what is newest; it is its owner that lacks it, and the hint sees to that.
         let held: Vec<(NodeId, Siblings)> =
             replies.into_iter().map(|(index, held)| (request.targets[usize::from(index)].node, held)).collect();
@@ -238,8 +251,16 @@ impl Node {
     /// The peer timeout of a read: who has not answered is silent, the next node of the list is asked.
     pub(super) fn on_get_silence(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
         self.note_silence(commons, now, id, out);
-        if self.memory.requests.get_mut(id).is_some_and(|request| request.replied) {
-            self.close_get(commons, id, out);
+        if let Some(request) = self.memory.requests.get_mut(id)
+            && request.replied
+        {
+            let wait = commons.config.read_repair.map_or(Span::ZERO, |repair| repair.wait);
+            let until = request.replied_at + wait;
+            if until > now {
+                out.wake(until.since(now), Wake::Late(id));
+            } else {
+                self.finish_get(commons, id, out);
+            }
             return;
         }
         let sent = self.read_elsewhere(commons, now, id, Standing::Silent, out);

@@ -321,6 +321,7 @@ impl Node {
             Wake::HintRetry(batch) => self.on_hint_retry(commons, now, batch, out),
             Wake::Probe => self.on_probe_time(commons, now, out),
             Wake::Reap => self.on_reap(commons, now, out),
+            Wake::Late(request) => self.on_get_late(commons, request, out),
             Wake::Recovered => self.memory.waits_for_hints = false,
             Wake::Gossip => self.on_gossip_time(commons, now, out),
             Wake::Transfer => self.on_transfer_time(commons, now, out),

@@ -59,6 +59,8 @@ pub enum Wake {
     Admission,
     /// Tombstones that are old enough are removed.
     Reap,
+    /// Late answers of a read have had their time.
+    Late(RequestId),
     /// A recovered node stops waiting for its hints.
     Recovered,
 }

@@ -113,6 +113,7 @@ impl Node {
             need: 1,
             counted: 0,
             replied: false,
+            replied_at: now,
             next: 0,
             began_at: now,
             targets: SmallVec::new(),
@@ -125,7 +126,7 @@ impl Node {
     }
 
     pub(super) fn on_forward_ack(&mut self, request: RequestId) {
-        self.memory.requests.remove(request);
+        self.memory.requests.end(request);
     }
 
     /// Nobody took the write over: the coordinator chosen is silent, the next one is tried.
@@ -190,6 +191,7 @@ impl Node {
             need: profile.w,
             counted: 0,
             replied: false,
+            replied_at: now,
             next,
             began_at: now,
             targets,
@@ -307,7 +309,7 @@ impl Node {
     /// Ends a write that has been answered and waits for nobody.
     fn close_put(&mut self, id: RequestId) {
         if self.memory.requests.get_mut(id).is_some_and(|request| request.replied && !request.waiting()) {
-            self.memory.requests.remove(id);
+            self.memory.requests.end(id);
         }
     }
 

@@ -83,6 +83,8 @@ pub struct Request {
     pub counted: u8,
     /// Whether the client has its reply.
     pub replied: bool,
+    /// When it did, for reads that wait for late answers.
+    pub replied_at: SimTime,
     /// Where in the preference list the next stand-in is looked for.
     pub next: u16,
     /// When it began.
@@ -193,6 +195,20 @@ impl Requests {
         Some(request)
     }
 
+    /// Ends a request that nobody needs any more, where it lies.
+    pub fn end(&mut self, id: RequestId) {
+        let slot = id.0 as u32;
+        let Some((generation, request)) = self.slots.get_mut(slot as usize) else { return };
+        if u64::from(*generation) != id.0 >> 32 || request.is_none() {
+            return;
+        }
+        *request = None;
+        if (*generation + 1) >> 22 == self.base >> 22 {
+            *generation += 1;
+            self.free.push(slot);
+        }
+    }
+
     /// Requests under way.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
@@ -219,6 +235,7 @@ mod tests {
             need: 2,
             counted: 0,
             replied: false,
+            replied_at: SimTime::ZERO,
             next: 3,
             began_at: SimTime::ZERO,
             targets: (0..3)

@@ -368,7 +368,7 @@ mod tests {
     }
 
     fn query(path: &str) -> Query {
-        Query { metric: Metric::parse(path).expect("a metric"), narrow: Narrow::default() }
+        Query { metric: Metric::from_path(path).expect("a metric"), narrow: Narrow::default() }
     }
 
     fn expect(path: &str, kind: BoundKind, values: Vec<Option<f64>>, settings: usize) -> Expectation {

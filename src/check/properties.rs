@@ -262,6 +262,7 @@ mod tests {
         assert_eq!(Property::MinimalMovement.id(), "R3");
         for property in Property::ALL {
             assert_eq!(Property::from_name(property.name()), Some(*property));
+            assert!(!property.id().is_empty() && property.about().ends_with('.'), "{}", property.name());
         }
     }
 }

@@ -82,6 +82,7 @@ impl<'a> Simulation<'a> {
             let wants = observer.interest();
             interest.operations |= wants.operations;
             interest.notes |= wants.notes;
+            interest.changes |= wants.changes;
             interest.faults |= wants.faults;
             interest.totals |= wants.totals;
         }
@@ -123,7 +124,7 @@ impl<'a> Simulation<'a> {
             serving,
             network: Network::new(&config.network, config.seed),
             reach: (config.node.detector == Detector::Perfect).then(|| Reachability::new(real)),
-            outputs: Outputs::heard(interest.notes),
+            outputs: Outputs::heard(interest.notes, interest.changes),
             keys,
             clients,
             script: Script::new(config),
@@ -185,7 +186,10 @@ impl<'a> Simulation<'a> {
     }
 
     fn on_event(&mut self, event: Event) {
-        self.events += 1;
+        // What only the observers hear is no event of the run: it is the same whoever watches.
+        let is_heard_only =
+            matches!(event, Event::WindowOpens(_) | Event::WindowCloses(_) | Event::Bucket | Event::LoadWindow);
+        self.events += u64::from(!is_heard_only);
         match event {
             Event::Deliver(delivery) => self.deliver(delivery),
             Event::Wake { node, life, wake } => self.wake(node, life, wake),
@@ -337,7 +341,7 @@ impl<'a> Simulation<'a> {
             Note::Coordinated { op, .. } => self.clients.led_by(*op, node),
             _ => {}
         }
-        if self.interest.notes {
+        if self.interest.notes || self.interest.changes {
             self.observe(&Observation::Node { node, note });
         }
     }

@@ -176,7 +176,7 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn interest(&self) -> Interest {
-        Interest { operations: true, notes: self.hears_notes, faults: true, totals: true }
+        Interest { operations: true, notes: self.hears_notes, changes: false, faults: true, totals: true }
     }
 
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {

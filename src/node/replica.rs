@@ -215,7 +215,7 @@ impl Node {
         let applied = self.apply(commons, now, key, version, whole, true, out);
         let news = matches!(applied, Applied::Stored { .. });
         if news {
-            out.note(|| Note::Applied { key, version: version.clone(), by });
+            out.note_change(|| Note::Applied { key, version: version.clone(), by });
         }
         news
     }

@@ -152,7 +152,7 @@ pub fn judge(property: Property, config: &RunConfig, _end: &RunEnd) -> Finding {
         Property::ListsAreDistinct => over_rings(config, lists_are_distinct),
         Property::RangesCoverRing => over_rings(config, ranges_cover_ring),
         Property::MinimalMovement => minimal_movement(config),
-        _ => Finding::NotJudged("its judge is not built yet"),
+        _ => Finding::NotJudged("not judged yet"),
     }
 }
 

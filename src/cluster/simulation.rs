@@ -83,6 +83,7 @@ impl<'a> Simulation<'a> {
             interest.operations |= wants.operations;
             interest.notes |= wants.notes;
             interest.changes |= wants.changes;
+            interest.waits |= wants.waits;
             interest.faults |= wants.faults;
             interest.totals |= wants.totals;
         }
@@ -124,7 +125,7 @@ impl<'a> Simulation<'a> {
             serving,
             network: Network::new(&config.network, config.seed),
             reach: (config.node.detector == Detector::Perfect).then(|| Reachability::new(real)),
-            outputs: Outputs::heard(interest.notes, interest.changes),
+            outputs: Outputs::heard(interest.notes, interest.changes, interest.waits),
             keys,
             clients,
             script: Script::new(config),
@@ -341,7 +342,7 @@ impl<'a> Simulation<'a> {
             Note::Coordinated { op, .. } => self.clients.led_by(*op, node),
             _ => {}
         }
-        if self.interest.notes || self.interest.changes {
+        if self.interest.notes || self.interest.changes || self.interest.waits {
             self.observe(&Observation::Node { node, note });
         }
     }
@@ -439,6 +440,7 @@ impl<'a> Simulation<'a> {
             faults,
             moves: std::mem::take(&mut self.script.moves),
             nodes: self.stats(),
+            redirects: self.clients.router.redirects,
             stored_keys: self.nodes[..real].iter().map(|node| u64::from(node.table().len())).collect(),
             hints_pending: self.nodes[..real].iter().map(|node| node.hints().len()).sum(),
             split_rings: self.views.groups(),

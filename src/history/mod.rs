@@ -166,9 +166,10 @@ pub struct Interest {
     pub operations: bool,
     /// Nodes' notes that come now and then: hints, suspicions, membership.
     pub notes: bool,
-    /// Nodes' notes that come with every write: what coordinators make and replicas store, and how long storage
-    /// tasks wait.
+    /// Nodes' notes that come with every write: what coordinators make and replicas store.
     pub changes: bool,
+    /// Nodes' notes of storage tasks that had to wait.
+    pub waits: bool,
     /// Faults, and nodes going down and up.
     pub faults: bool,
     /// Windows and buckets, with the totals.

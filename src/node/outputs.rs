@@ -176,6 +176,11 @@ pub enum Note {
         /// Who.
         peer: NodeId,
     },
+    /// A storage task had to wait for its turn, and does so no longer. Those that began at once are not told.
+    Waited {
+        /// For how long.
+        waited: Span,
+    },
     /// A coordinator made a version.
     Coordinated {
         /// The client's operation.
@@ -256,12 +261,14 @@ pub struct Outputs {
     pub notes_wanted: bool,
     /// Whether anybody listens to those that come with every write.
     pub changes_wanted: bool,
+    /// Whether anybody asks how long storage tasks wait.
+    pub waits_wanted: bool,
 }
 
 impl Outputs {
     /// An empty list; notes are built only if somebody hears them.
-    pub fn heard(notes_wanted: bool, changes_wanted: bool) -> Outputs {
-        Outputs { items: Vec::new(), notes_wanted, changes_wanted }
+    pub fn heard(notes_wanted: bool, changes_wanted: bool, waits_wanted: bool) -> Outputs {
+        Outputs { items: Vec::new(), notes_wanted, changes_wanted, waits_wanted }
     }
     /// Sends a message.
     pub fn send(&mut self, to: Endpoint, op: OpId, attempt: u16, message: Message) {

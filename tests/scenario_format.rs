@@ -207,7 +207,7 @@ fn metrics_are_those_of_the_reference() {
     };
     let section =
         text.split("## 10. Metrics").nth(1).and_then(|rest| rest.split("## 11.").next()).expect("the section is there");
-    let rows: Vec<String> = dynamo_sim::scenario::metrics::Metric::rows().into_iter().map(|(row, ..)| row).collect();
+    let rows: Vec<String> = dynamo_sim::measure::Metric::rows().into_iter().map(|(row, ..)| row).collect();
     let mut documented = Vec::new();
     for line in section.lines().filter(|line| line.starts_with("| `")) {
         let cell = line.split('|').nth(1).expect("a first cell");
@@ -315,7 +315,7 @@ fn collect(value: &Value, pointer: String, all: &mut Vec<String>) {
 
 #[test]
 fn properties_are_those_of_the_reference() {
-    use dynamo_sim::scenario::properties::Property;
+    use dynamo_sim::check::Property;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/SCENARIOS.md");
     let Ok(text) = std::fs::read_to_string(path) else {
         eprintln!("SKIPPED: {path} is not there, no property was compared");

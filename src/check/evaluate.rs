@@ -254,9 +254,11 @@ fn of_findings(findings: Vec<(&Property, Finding)>, must_break: bool) -> Outcome
     match (unknown.as_slice(), must_break) {
         ([], true) => Outcome::Broken("no violation was found".into()),
         ([], false) => Outcome::Held,
+        // The expectation has said its name.
+        ([_], _) if findings.len() == 1 => Outcome::NotJudged(reason.to_string()),
         ([one], _) => Outcome::NotJudged(format!("{one}: {reason}")),
         (many, _) => Outcome::NotJudged(format!(
-            "{} of {} properties are not judged, {} …: {reason}",
+            "{} of {} properties, {} among them: {reason}",
             many.len(),
             findings.len(),
             many[0]
@@ -299,9 +301,9 @@ fn over_seeds(outcomes: &[Outcome], over: Over) -> (Verdict, String, Option<u32>
 fn known(value: Value, query: &Query) -> Result<f64, String> {
     match value {
         Value::Number(number) => Ok(number),
-        Value::TooFewSamples => Err(format!("{} needs {} samples", query.metric, query.metric.samples_needed())),
-        Value::NotJudged => Err(format!("{} is not judged by this build", query.metric)),
-        Value::NothingToMeasure => Err(format!("there was nothing to measure {} of", query.metric)),
+        Value::TooFewSamples => Err(format!("too few samples: it needs {}", query.metric.samples_needed())),
+        Value::NotJudged => Err("not judged yet".into()),
+        Value::NothingToMeasure => Err("there was nothing to measure it of".into()),
     }
 }
 
@@ -368,7 +370,7 @@ mod tests {
     }
 
     fn query(path: &str) -> Query {
-        Query { metric: Metric::parse(path).expect("a metric"), narrow: Narrow::default() }
+        Query { metric: Metric::from_path(path).expect("a metric"), narrow: Narrow::default() }
     }
 
     fn expect(path: &str, kind: BoundKind, values: Vec<Option<f64>>, settings: usize) -> Expectation {

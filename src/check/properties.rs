@@ -152,7 +152,7 @@ pub fn judge(property: Property, config: &RunConfig, _end: &RunEnd) -> Finding {
         Property::ListsAreDistinct => over_rings(config, lists_are_distinct),
         Property::RangesCoverRing => over_rings(config, ranges_cover_ring),
         Property::MinimalMovement => minimal_movement(config),
-        _ => Finding::NotJudged("its judge is not built yet"),
+        _ => Finding::NotJudged("not judged yet"),
     }
 }
 
@@ -262,6 +262,7 @@ mod tests {
         assert_eq!(Property::MinimalMovement.id(), "R3");
         for property in Property::ALL {
             assert_eq!(Property::from_name(property.name()), Some(*property));
+            assert!(!property.id().is_empty() && property.about().ends_with('.'), "{}", property.name());
         }
     }
 }

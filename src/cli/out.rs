@@ -31,6 +31,12 @@ pub(super) fn say(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", text.trim_end());
 }
 
+/// Columns of the terminal; 100 where there is none, so that files and pipes always get the same text.
+pub(super) fn terminal_width() -> usize {
+    let width = if std::io::stdout().is_terminal() { comfy_table::Table::new().width() } else { None };
+    width.map_or(100, usize::from).max(40)
+}
+
 /// Whether a person reads standard error.
 pub(super) fn is_heard_by_a_person() -> bool {
     std::io::stderr().is_terminal()

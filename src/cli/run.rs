@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value as Json, json};
 
 use super::campaign::{Plan, config_of};
-use super::out::{is_heard_by_a_person, print_data, print_styled, say};
+use super::out::{is_heard_by_a_person, print_data, print_styled, say, terminal_width};
 use super::{BAD_INPUT, Format, HELD, NO_OUTPUT, RunArguments};
 use crate::check::{Judgement, evaluate, exit_status};
 use crate::cluster::config::RunConfig;
@@ -133,7 +133,7 @@ pub(super) fn run(arguments: &RunArguments) -> u8 {
         return status;
     }
     let printed = match arguments.format {
-        Format::Text => print_styled(&format!("{} results in {}\n", texts, path.display())),
+        Format::Text => print_styled(&format!("{texts}results in {}\n", path.display())),
         Format::Json | Format::Csv => print_data(texts.as_bytes()),
     };
     if printed == HELD { status } else { printed }
@@ -153,7 +153,12 @@ type Written = Result<PathBuf, OutputError>;
 
 impl Over<'_> {
     fn title(&self) -> Title<'_> {
-        Title { name: &self.plan.loaded.name, about: &self.plan.loaded.about, notices: self.notices }
+        Title {
+            name: &self.plan.loaded.name,
+            about: &self.plan.loaded.about,
+            notices: self.notices,
+            width: terminal_width(),
+        }
     }
 
     fn axes(&self) -> Vec<String> {
@@ -464,7 +469,7 @@ mod tests {
         let campaign = plan.play(None).expect("it runs");
         let judgements = evaluate(&expectations, &campaign);
         let (config, _) = plan.config(0, 1).expect("it runs");
-        let title = Title { name: &loaded.name, about: &loaded.about, notices: &[] };
+        let title = Title { name: &loaded.name, about: &loaded.about, notices: &[], width: 80 };
         let text = terminal::run(&title, &config, &campaign.runs[0], &judgements);
         let plain = anstream::adapter::strip_str(&text).to_string();
         let lines: Vec<&str> =
@@ -479,10 +484,13 @@ One write, one read.
        count  success  p50 ms  p99 ms  p99.9 ms  max ms
   get      1     100%       –       –         –       4
   put      1     100%       –       –         –       4
+  – too few samples: p50 needs 20, p99 1,000, p99.9 10,000
 
- stale reads 0 (0%)
- versions a read 1 (max 1)
- ✓ step r
- ✗ get.count above 1: it is 1
- ? lost.writes equals 0: lost.writes is not judged by this build";
+  stale reads  0
+
+  ✓ step r
+
+  ✗ get.count above 1     it is 1
+  ? lost.writes equals 0  not judged yet
+";
 }

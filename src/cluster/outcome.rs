@@ -73,6 +73,8 @@ pub struct RunEnd {
     pub moves: Vec<MoveResult>,
     /// Totals of each node.
     pub nodes: Vec<Stats>,
+    /// How often clients that follow the ring found theirs stale and asked anew.
+    pub redirects: u64,
     /// Keys each node holds at the end.
     pub stored_keys: Vec<u64>,
     /// Hints not delivered at the end.

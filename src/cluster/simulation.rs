@@ -82,6 +82,8 @@ impl<'a> Simulation<'a> {
             let wants = observer.interest();
             interest.operations |= wants.operations;
             interest.notes |= wants.notes;
+            interest.changes |= wants.changes;
+            interest.waits |= wants.waits;
             interest.faults |= wants.faults;
             interest.totals |= wants.totals;
         }
@@ -123,7 +125,7 @@ impl<'a> Simulation<'a> {
             serving,
             network: Network::new(&config.network, config.seed),
             reach: (config.node.detector == Detector::Perfect).then(|| Reachability::new(real)),
-            outputs: Outputs::heard(interest.notes),
+            outputs: Outputs::heard(interest.notes, interest.changes, interest.waits),
             keys,
             clients,
             script: Script::new(config),
@@ -185,7 +187,10 @@ impl<'a> Simulation<'a> {
     }
 
     fn on_event(&mut self, event: Event) {
-        self.events += 1;
+        // What only the observers hear is no event of the run: it is the same whoever watches.
+        let is_heard_only =
+            matches!(event, Event::WindowOpens(_) | Event::WindowCloses(_) | Event::Bucket | Event::LoadWindow);
+        self.events += u64::from(!is_heard_only);
         match event {
             Event::Deliver(delivery) => self.deliver(delivery),
             Event::Wake { node, life, wake } => self.wake(node, life, wake),
@@ -339,7 +344,7 @@ impl<'a> Simulation<'a> {
             Note::Coordinated { op, .. } if op.is_scripted() => self.clients.led_by(*op, node),
             _ => {}
         }
-        if self.interest.notes {
+        if self.interest.notes || self.interest.changes || self.interest.waits {
             self.observe(&Observation::Node { node, note });
         }
     }
@@ -441,6 +446,7 @@ impl<'a> Simulation<'a> {
             faults,
             moves: std::mem::take(&mut self.script.moves),
             nodes: self.stats(),
+            redirects: self.clients.router.redirects,
             stored_keys: self.nodes[..real].iter().map(|node| u64::from(node.table().len())).collect(),
             hints_pending: self.nodes[..real].iter().map(|node| node.hints().len()).sum(),
             split_rings: self.views.groups(),

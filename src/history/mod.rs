@@ -164,8 +164,12 @@ pub struct Totals<'a> {
 pub struct Interest {
     /// Operations.
     pub operations: bool,
-    /// Nodes' notes.
+    /// Nodes' notes that come now and then: hints, suspicions, membership.
     pub notes: bool,
+    /// Nodes' notes that come with every write: what coordinators make and replicas store.
+    pub changes: bool,
+    /// Nodes' notes of storage tasks that had to wait.
+    pub waits: bool,
     /// Faults, and nodes going down and up.
     pub faults: bool,
     /// Windows and buckets, with the totals.

@@ -3,6 +3,7 @@
 //! Only what the nodes say counts: their suspicions, and when they really were down.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::tally::Spread;
 use crate::kernel::ids::NodeId;
@@ -73,9 +74,9 @@ impl Detection {
         self.advance(now);
         let down_since = self.down_since[peer.index()];
         let suspicion = Suspicion { false_since: down_since.is_none().then_some(now) };
-        if self.held.insert((node, peer), suspicion).is_some() {
-            return;
-        }
+        // What is suspected already goes on as it began.
+        let Entry::Vacant(place) = self.held.entry((node, peer)) else { return };
+        place.insert(suspicion);
         self.suspecting[peer.index()] += 1;
         self.suspicions[0] += 1;
         match down_since {
@@ -212,6 +213,7 @@ mod tests {
     fn a_crash_is_found_and_a_mistake_is_timed() {
         let mut detection = Detection::new(2);
         detection.suspects(SimTime(100), A, B);
+        detection.suspects(SimTime(120), A, B);
         detection.trusts(SimTime(140), A, B);
         detection.down(SimTime(200), B);
         detection.suspects(SimTime(230), A, B);

@@ -65,8 +65,10 @@ pub struct Parts {
     pub windows: Vec<WindowTotals>,
     /// Buckets.
     pub timeline: Vec<Row>,
-    /// Suspicions, if they were followed.
-    pub detection: Option<Detection>,
+    /// How long storage tasks waited that had to, by window, then by node.
+    pub waits: Vec<Spread<9>>,
+    /// Suspicions.
+    pub detection: Detection,
     /// Longest time from an owner's recovery until its hints had drained.
     pub drain_time: Option<Span>,
     /// Least share of pairs of views that agreed.
@@ -345,13 +347,15 @@ impl Measured {
             Metric::MovementBytes => count(stats.moved_bytes),
             Metric::GossipMessages => when(self.has_gossip, count(traffic(Class::Gossip)[0])),
             Metric::GossipBytes => when(self.has_gossip, count(traffic(Class::Gossip)[1])),
+            Metric::RoutingExtraHops | Metric::RoutingMisrouted if scope.client.is_some() => Value::NotJudged,
             Metric::RoutingExtraHops => ratio(stats.forwarded as f64, ops),
             Metric::RoutingMisrouted => ratio(stats.misrouted as f64, ops),
-            Metric::RoutingRedirects => Value::NotJudged,
+            // Clients do not say when they asked anew, and which.
+            Metric::RoutingRedirects if scope.window > 0 || scope.client.is_some() => Value::NotJudged,
+            Metric::RoutingRedirects => count(self.end.redirects),
             Metric::Messages(class) => ratio(per_class(window, class, 0) as f64, ops),
             Metric::Bytes(class) => ratio(per_class(window, class, 1) as f64, ops),
-            Metric::QueueWait(Stat::Mean) => ratio(stats.queue_wait as f64 / 1e6, stats.queue_tasks as f64),
-            Metric::QueueWait(_) => Value::NotJudged,
+            Metric::QueueWait(stat) => self.queue_wait(&stats, stat, metric.samples_needed(), scope),
             Metric::QueueLengthMax => when(stats.queue_tasks > 0, count(stats.queue_length_max)),
             Metric::BackgroundRate => ratio(stats.background_done as f64, seconds),
             Metric::BackgroundSlices => ratio(stats.slices_granted as f64, stats.slice_samples as f64),
@@ -359,12 +363,41 @@ impl Measured {
         })
     }
 
+    /// Tasks that began at once have waited 0 and are counted only.
+    fn queue_wait(&self, stats: &Stats, stat: Stat, needed: u64, scope: &Scope) -> Value {
+        let tasks = stats.queue_tasks;
+        let Some(q) = quantile(stat) else {
+            return match stat {
+                Stat::Mean => ratio(stats.queue_wait as f64 / 1e6, tasks as f64),
+                _ => when_any(tasks, self.waits(scope).max() as f64 / 1e6),
+            };
+        };
+        if tasks > 0 && tasks < needed {
+            return Value::TooFewSamples;
+        }
+        let waits = self.waits(scope);
+        let at_once = tasks.saturating_sub(waits.count()) as f64;
+        let above = q * tasks as f64 - at_once;
+        when_any(tasks, if above <= 0.0 { 0.0 } else { waits.quantile(above / waits.count() as f64) as f64 / 1e6 })
+    }
+
+    fn waits(&self, scope: &Scope) -> Spread<9> {
+        let nodes = self.end.nodes.len();
+        let mut all = Spread::default();
+        for (node, waits) in self.parts.waits[scope.window as usize * nodes..][..nodes].iter().enumerate() {
+            if scope.nodes.as_ref().is_none_or(|nodes| nodes.contains(&NodeId(node as u32))) {
+                all.add(waits);
+            }
+        }
+        all
+    }
+
     fn whole_run(&self, metric: &Metric, scope: &Scope) -> Value {
         let end = &self.end;
         let moves =
             |number: fn(&crate::cluster::outcome::MoveResult) -> u64| end.moves.iter().map(number).sum::<u64>() as f64;
         let moved = self.end.nodes.iter().map(|stats| stats.moved_keys).sum::<u64>() as f64;
-        let detection = self.parts.detection.as_ref();
+        let detection = &self.parts.detection;
         let needed = metric.samples_needed();
         match *metric {
             Metric::SpreadViolations => Value::Number(self.holdings.spread_violations as f64),
@@ -383,15 +416,21 @@ impl Measured {
             Metric::GossipAgreementMin if self.has_gossip => Value::Number(self.parts.agreement_min),
             Metric::GossipAgreementEnd if self.has_gossip => Value::Number(end.agreement_end),
             Metric::GossipSplitRings if self.has_gossip => Value::Number(end.split_rings as f64),
-            Metric::DetectionLatency(stat) => {
-                detection.map_or(Value::NothingToMeasure, |d| of_spread(&d.latency, stat, needed, 1e-6))
+            // What was detected is known of all nodes together.
+            Metric::DetectionLatency(_)
+            | Metric::DetectionMistake(_)
+            | Metric::DetectionFalsePositive
+            | Metric::DetectionFalseShare
+            | Metric::DetectionDisagreement
+                if scope.nodes.is_some() =>
+            {
+                Value::NotJudged
             }
-            Metric::DetectionMistake(stat) => {
-                detection.map_or(Value::NothingToMeasure, |d| of_spread(&d.mistake, stat, needed, 1e-6))
-            }
-            Metric::DetectionFalsePositive => option(detection.and_then(Detection::false_positive)),
-            Metric::DetectionFalseShare => option(detection.and_then(Detection::false_share)),
-            Metric::DetectionDisagreement => option(detection.and_then(Detection::disagreement)),
+            Metric::DetectionLatency(stat) => of_spread(&detection.latency, stat, needed, 1e-6),
+            Metric::DetectionMistake(stat) => of_spread(&detection.mistake, stat, needed, 1e-6),
+            Metric::DetectionFalsePositive => option(detection.false_positive()),
+            Metric::DetectionFalseShare => option(detection.false_share()),
+            Metric::DetectionDisagreement => option(detection.disagreement()),
             Metric::FaultsHits => {
                 let faults = end.faults.iter().filter(|fault| scope.step.is_none_or(|step| step == fault.step));
                 let hits: Vec<u64> = faults.map(|fault| fault.hits).collect();
@@ -451,6 +490,10 @@ fn per_class(window: &WindowTotals, class: MessageClass, what: usize) -> u64 {
 
 fn option(value: Option<f64>) -> Value {
     value.map_or(Value::NothingToMeasure, Value::Number)
+}
+
+fn when_any(count: u64, value: f64) -> Value {
+    if count > 0 { Value::Number(value) } else { Value::NothingToMeasure }
 }
 
 fn ratio(part: f64, whole: f64) -> Value {

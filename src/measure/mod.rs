@@ -5,6 +5,7 @@
 
 pub mod detection;
 pub mod freshness;
+pub mod histogram;
 pub mod load;
 pub mod measured;
 pub mod metrics;

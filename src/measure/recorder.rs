@@ -1,14 +1,15 @@
 //! The observer that measures a run while it goes on.
 //!
-//! It hears operations, totals and faults, and the nodes' news only where suspicions or hints can come up.
+//! It hears operations, totals, faults and the nodes' rare news: suspicions, hints, tasks that had to wait. What
+//! comes with every write it does not ask for.
 //! It never touches the run, and what it keeps does not grow with the number of operations.
 
 use super::detection::{Detection, Draining};
 use super::measured::Measured;
-use super::tally::{Entry, KINDS, ReadEntry, Tally, kind_index};
+use super::tally::{Entry, KINDS, ReadEntry, Spread, Tally, kind_index};
 use super::timeline::Timeline;
 use super::window::{Traffic, WindowTotals, imbalance, traffic};
-use crate::cluster::config::{Action, RunConfig};
+use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
 use crate::history::staleness::Staleness;
 use crate::history::{Finished, Interest, Observation, Observer, OpKind, Totals};
@@ -22,13 +23,15 @@ use crate::node::stats::Stats;
 #[derive(Clone, Debug)]
 pub struct Recorder {
     groups: usize,
-    hears_notes: bool,
+    nodes: usize,
     load_tolerance: f64,
     capacity: Vec<f64>,
     judge: Staleness,
     /// By window, then by group.
     tallies: Vec<Tally>,
     windows: Vec<WindowTotals>,
+    /// How long storage tasks waited that had to, by window, then by node.
+    waits: Vec<Spread<9>>,
     timeline: Timeline,
     detection: Detection,
     draining: Draining,
@@ -45,15 +48,13 @@ impl Recorder {
         let nodes = config.node_names.len() as u32;
         Recorder {
             groups,
-            hears_notes: config
-                .steps
-                .iter()
-                .any(|step| !matches!(step.action, Action::Operation(_) | Action::Inspect(_))),
+            nodes: nodes as usize,
             load_tolerance: config.measure.load_tolerance,
             capacity: config.node.capacity.clone(),
             judge: Staleness::new(config.node.versioning.scheme),
             tallies: vec![Tally::default(); windows * groups],
             windows: vec![WindowTotals::default(); windows],
+            waits: vec![Spread::default(); windows * nodes as usize],
             timeline: Timeline::default(),
             detection: Detection::new(nodes),
             draining: Draining::new(nodes),
@@ -78,7 +79,8 @@ impl Recorder {
                 tallies: self.tallies,
                 windows: self.windows,
                 timeline: self.timeline.finish(end.ended_at, pending),
-                detection: self.hears_notes.then_some(self.detection),
+                waits: self.waits,
+                detection: self.detection,
                 drain_time: self.draining.longest,
                 agreement_min: self.agreement_min.min(end.agreement_end),
             },
@@ -141,11 +143,21 @@ impl Recorder {
     }
 
     fn on_note(&mut self, now: SimTime, node: NodeId, note: &Note) {
+        // The coordinators that clients carry in themselves are no nodes of the cluster.
+        if node.index() >= self.nodes {
+            return;
+        }
         match note {
             Note::Suspected { peer } => self.detection.suspects(now, node, *peer),
             Note::Trusted { peer } => self.detection.trusts(now, node, *peer),
             Note::HintStored { owner, .. } => self.draining.stored(*owner),
             Note::HintDelivered { owner, .. } | Note::HintDropped { owner, .. } => self.draining.gone(now, *owner),
+            Note::Waited { waited } => {
+                let open = self.windows.iter().enumerate().filter(|(_, window)| window.is_open());
+                for (window, _) in open {
+                    self.waits[window * self.nodes + node.index()].record(waited.0);
+                }
+            }
             Note::Applied { .. }
             | Note::Coordinated { .. }
             | Note::ViewChanged
@@ -176,7 +188,7 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn interest(&self) -> Interest {
-        Interest { operations: true, notes: self.hears_notes, faults: true, totals: true }
+        Interest { operations: true, notes: true, changes: false, waits: true, faults: true, totals: true }
     }
 
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {

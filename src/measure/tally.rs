@@ -3,16 +3,12 @@
 //! Written to at every operation: arrays and histograms only, nothing is looked up by name and nothing is
 //! allocated once the first operation of a kind has come. Quantiles have three digits; means and maxima are exact.
 
-use hdrhistogram::Histogram;
-
 use super::freshness::Freshness;
+use super::histogram::Histogram;
 use crate::history::OpKind;
 use crate::history::staleness::{MISSED_SHOWN, ReadVerdict};
 use crate::kernel::time::SimTime;
 use crate::node::message::Outcome;
-
-/// Longer times than this count as this in quantiles: a little more than an hour.
-const LONGEST_NS: u64 = 4_000_000_000_000;
 
 /// Kinds of operations that are told apart.
 pub const KINDS: usize = 4;
@@ -41,42 +37,37 @@ pub const fn failure_index(outcome: Outcome) -> Option<usize> {
     }
 }
 
-/// A distribution of durations in nanoseconds, or of other whole numbers.
+/// A distribution of durations in nanoseconds, or of other whole numbers. Quantiles are as fine as the cells of
+/// [`Histogram`]; mean and maximum are exact.
 #[derive(Clone, Debug, Default)]
-pub struct Spread {
-    histogram: Option<Box<Histogram<u64>>>,
+pub struct Spread<const B: u32 = 11> {
+    histogram: Histogram<B>,
     sum: u128,
     max: u64,
     count: u64,
 }
 
-impl Spread {
+impl<const B: u32> Spread<B> {
     /// Adds one value.
     #[inline]
     pub fn record(&mut self, value: u64) {
         self.sum += u128::from(value);
         self.max = self.max.max(value);
         self.count += 1;
-        self.histogram.get_or_insert_with(new_histogram).saturating_record(value);
+        self.histogram.record(value);
     }
 
     /// Adds all values of another.
-    pub fn add(&mut self, other: &Spread) {
-        let Some(theirs) = &other.histogram else { return };
+    pub fn add(&mut self, other: &Spread<B>) {
         self.sum += other.sum;
         self.max = self.max.max(other.max);
         self.count += other.count;
-        let mine = self.histogram.get_or_insert_with(new_histogram);
-        mine.add(&**theirs).expect("all histograms have one range");
+        self.histogram.add(&other.histogram);
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        if let Some(histogram) = &mut self.histogram
-            && self.count > 0
-        {
-            histogram.reset();
-        }
+        self.histogram.clear();
         (self.sum, self.max, self.count) = (0, 0, 0);
     }
 
@@ -95,26 +86,20 @@ impl Spread {
         self.max
     }
 
-    /// The value below or at which this share of all values lies, with three digits; 0 of nothing.
+    /// The value below or at which this share of all values lies, as fine as the cells are; 0 of nothing.
     pub fn quantile(&self, q: f64) -> u64 {
-        self.histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(q).min(self.max))
+        self.histogram.quantile(q, self.count).min(self.max)
     }
 
-    /// The share of values at or above this one, as exact as the histogram is.
+    /// How many values are at or above this one, as exact as the cells are.
     pub fn count_from(&self, value: u64) -> u64 {
-        let Some(histogram) = &self.histogram else { return 0 };
-        let high = histogram.high();
-        if value > high { 0 } else { histogram.count_between(value, high) }
+        self.histogram.count_from(value)
     }
 
-    /// The histogram, if there is a value in it.
-    pub fn histogram(&self) -> Option<&Histogram<u64>> {
-        self.histogram.as_deref().filter(|_| self.count > 0)
+    /// The cells, to be written to a file.
+    pub fn histogram(&self) -> &Histogram<B> {
+        &self.histogram
     }
-}
-
-fn new_histogram() -> Box<Histogram<u64>> {
-    Box::new(Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("1 to an hour in three digits is a valid range"))
 }
 
 /// A distribution of small whole numbers, exact. Larger ones than [`Small::LARGEST`] count as that, but for mean
@@ -459,6 +444,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::histogram::LARGEST;
 
     fn entry(kind: OpKind, outcome: Outcome, part: bool, ms: u64) -> Entry {
         Entry {
@@ -505,9 +491,9 @@ mod tests {
 
     #[test]
     fn times_beyond_the_range_saturate_in_quantiles_only() {
-        let mut spread = Spread::default();
-        spread.record(3 * LONGEST_NS);
-        assert_eq!((spread.count(), spread.max()), (1, 3 * LONGEST_NS));
-        assert!(spread.quantile(0.5) >= LONGEST_NS);
+        let mut spread = Spread::<11>::default();
+        spread.record(3 * LARGEST);
+        assert_eq!((spread.count(), spread.max()), (1, 3 * LARGEST));
+        assert!(spread.quantile(0.5) >= LARGEST);
     }
 }

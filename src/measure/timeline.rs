@@ -36,7 +36,8 @@ pub struct Timeline {
     from: SimTime,
     started: u64,
     ended: [[u64; 2]; 2],
-    latency: [Spread; 2],
+    /// Coarser than the whole run's: half a percent is fine for a bucket, and a cache holds it.
+    latency: [Spread<9>; 2],
     stale: [u64; 2],
     before: Traffic,
     on: Vec<u32>,
@@ -99,7 +100,7 @@ impl Timeline {
     }
 
     fn push(&mut self, now: SimTime, hints_pending: u64, bytes: [u64; Class::COUNT]) {
-        let p99 = |spread: &Spread| (spread.count() >= 1_000).then(|| spread.quantile(0.99));
+        let p99 = |spread: &Spread<9>| (spread.count() >= 1_000).then(|| spread.quantile(0.99));
         let mut faults = std::mem::replace(&mut self.were_on, self.on.clone());
         faults.sort_unstable();
         faults.dedup();

@@ -178,6 +178,11 @@ pub enum Note {
         /// Who.
         peer: NodeId,
     },
+    /// A storage task had to wait for its turn, and does so no longer. Those that began at once are not told.
+    Waited {
+        /// For how long.
+        waited: Span,
+    },
     /// A coordinator made a version.
     Coordinated {
         /// The client's operation.
@@ -254,14 +259,18 @@ pub enum Output {
 #[derive(Default, Debug)]
 pub struct Outputs {
     items: Vec<Output>,
-    /// Whether anybody listens to notes; unheard ones are never built.
+    /// Whether anybody listens to notes that come now and then; unheard ones are never built.
     pub notes_wanted: bool,
+    /// Whether anybody listens to those that come with every write.
+    pub changes_wanted: bool,
+    /// Whether anybody asks how long storage tasks wait.
+    pub waits_wanted: bool,
 }
 
 impl Outputs {
     /// An empty list; notes are built only if somebody hears them.
-    pub fn heard(notes_wanted: bool) -> Outputs {
-        Outputs { items: Vec::new(), notes_wanted }
+    pub fn heard(notes_wanted: bool, changes_wanted: bool, waits_wanted: bool) -> Outputs {
+        Outputs { items: Vec::new(), notes_wanted, changes_wanted, waits_wanted }
     }
     /// Sends a message.
     pub fn send(&mut self, to: Endpoint, op: OpId, attempt: u16, message: Message) {
@@ -282,6 +291,12 @@ impl Outputs {
     /// Tells the observers, if there are any.
     pub fn note(&mut self, note: impl FnOnce() -> Note) {
         if self.notes_wanted {
+            self.items.push(Output::Note(note()));
+        }
+    }
+    /// Tells the observers what happens at every write, if they want to hear that much.
+    pub fn note_change(&mut self, note: impl FnOnce() -> Note) {
+        if self.changes_wanted {
             self.items.push(Output::Note(note()));
         }
     }

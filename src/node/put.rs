@@ -175,7 +175,12 @@ impl Node {
             // This copy is not stored here for good, so the table will not tell which counters are used up.
             self.disk.issued.insert(key, version.dot().counter);
         }
-        out.note(|| Note::Coordinated { op, key, version: version.clone() });
+        if op.is_scripted() {
+            // Scripts ask who led, whoever listens.
+            out.tell(Note::Coordinated { op, key, version: version.clone() });
+        } else {
+            out.note_change(|| Note::Coordinated { op, key, version: version.clone() });
+        }
 
         let count = targets.len();
         let gaining = placement.gaining.get(&segment).map(|gaining| {
@@ -397,7 +402,7 @@ impl Node {
             _ => {
                 let applied = self.apply(commons, now, key, version, Whole::Write, durable, out);
                 if matches!(applied, Applied::Stored { .. }) {
-                    out.note(|| Note::Applied {
+                    out.note_change(|| Note::Applied {
                         key,
                         version: version.clone(),
                         by: crate::node::outputs::AppliedBy::Write,

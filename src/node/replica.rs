@@ -117,6 +117,9 @@ impl Node {
             let waited = now.since(since);
             self.stats.queue_wait += waited.0;
             self.stats.queue_tasks += 1;
+            if waited > Span::ZERO && out.waits_wanted {
+                out.tell(Note::Waited { waited });
+            }
             let service = service_time(commons, self.id, job, &mut self.memory.cache, &mut self.stats);
             let service = if factor == 1.0 { service } else { (service as f64 * factor) as u64 };
             out.wake(Span(service), Wake::Storage(slot));
@@ -215,7 +218,7 @@ impl Node {
         let applied = self.apply(commons, now, key, version, whole, true, out);
         let news = matches!(applied, Applied::Stored { .. });
         if news {
-            out.note(|| Note::Applied { key, version: version.clone(), by });
+            out.note_change(|| Note::Applied { key, version: version.clone(), by });
         }
         news
     }

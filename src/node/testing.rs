@@ -205,6 +205,7 @@ impl World {
         }
         let mut out = Outputs::default();
         out.notes_wanted = true;
+        out.changes_wanted = true;
         self.nodes[to.index()].handle(&mut self.commons, self.now, input, &mut out);
         let life = self.lives[to.index()];
         for output in out.drain() {

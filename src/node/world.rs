@@ -150,6 +150,7 @@ impl World {
             delay: Span::from_ms(1),
         };
         world.out.notes_wanted = true;
+        world.out.changes_wanted = true;
         for i in 0..all {
             world.input(NodeId(i), Input::Start);
         }

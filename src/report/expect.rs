@@ -1,10 +1,7 @@
 //! From the expectations of a scenario to those that `check` judges: names of axes become numbers of settings.
 
-use crate::check::expectation::{
-    Bound, BoundKind, Comparison, Expectation, Narrow, Over, Query, Subject, Versus, Within,
-};
+use crate::check::expectation::{Bound, Comparison, Expectation, Narrow, Over, Query, Subject, Versus};
 use crate::check::properties::Property;
-use crate::measure::Metric;
 use crate::scenario::expectations::{self as written, Resolved, counterpart, matches};
 use crate::scenario::names::Selector;
 use crate::scenario::properties::Standing;
@@ -56,15 +53,14 @@ fn one(loaded: &Loaded, expectation: &spec::Expectation) -> Result<Expectation, 
 fn property(name: &str, expectation: &spec::Expectation, settings: &[&Setting]) -> Subject {
     let must_break = expectation.must == Some(spec::Must::Break);
     let is_all = name == "all";
-    let known = crate::scenario::properties::Property::ALL;
     let asserted = |setting: &&Setting| {
-        let here = known.iter().filter(|property| match property.standing(&setting.spec) {
+        let here = Property::ALL.iter().filter(|property| match property.standing(&setting.spec) {
             _ if !is_all && property.name() != name => false,
             Standing::Guaranteed => true,
             Standing::NotGuaranteed(_) => !is_all,
             Standing::CannotHold(_) => must_break,
         });
-        here.filter_map(|property| Property::from_name(property.name())).collect()
+        here.copied().collect()
     };
     Subject::Property { properties: settings.iter().map(asserted).collect(), is_all, must_break }
 }
@@ -78,7 +74,7 @@ fn metric(loaded: &Loaded, expectation: &spec::Expectation, settings: &[&Setting
         nodes: nodes(loaded, expectation.node.as_ref())?,
         step: expectation.step.as_ref().map(ToString::to_string),
     };
-    let query = Query { metric: Metric::parse(&metric.to_string())?, narrow };
+    let query = Query { metric: metric, narrow };
     let versus = match &expectation.versus {
         None => None,
         Some(versus) => {
@@ -93,7 +89,7 @@ fn metric(loaded: &Loaded, expectation: &spec::Expectation, settings: &[&Setting
                 narrow.nodes = nodes(loaded, versus.node.as_ref())?;
             }
             let metric = match other {
-                Some(other) => Metric::parse(&other.to_string())?,
+                Some(other) => other,
                 None => query.metric.clone(),
             };
             let there =
@@ -108,22 +104,7 @@ fn metric(loaded: &Loaded, expectation: &spec::Expectation, settings: &[&Setting
             }))
         }
     };
-    let bounds = bounds.into_iter().map(|bound| Bound {
-        kind: match bound.kind {
-            written::BoundKind::AtLeast => BoundKind::AtLeast,
-            written::BoundKind::AtMost => BoundKind::AtMost,
-            written::BoundKind::Above => BoundKind::Above,
-            written::BoundKind::Below => BoundKind::Below,
-            written::BoundKind::Equals => BoundKind::Equals,
-            written::BoundKind::CloseTo => BoundKind::CloseTo,
-        },
-        values: bound.values.as_slice().to_vec(),
-    });
-    let within = within.map(|within| match within {
-        written::Within::Absolute(far) => Within::Absolute(far),
-        written::Within::Relative(share) => Within::Relative(share),
-        written::Within::StandardErrors(times) => Within::StandardErrors(times),
-    });
+    let bounds = bounds.into_iter().map(|bound| Bound { kind: bound.kind, values: bound.values.as_slice().to_vec() });
     Ok(Subject::Metric { query, versus, bounds: bounds.collect(), within })
 }
 

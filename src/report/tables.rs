@@ -9,6 +9,7 @@ use crate::check::evaluate::median;
 use crate::cluster::config::RunConfig;
 use crate::kernel::math::sqrt;
 use crate::kernel::time::Span;
+use crate::measure::histogram::{Histogram, LARGEST};
 use crate::measure::metrics::{After, OpKind};
 use crate::measure::number::plain;
 use crate::measure::{Measured, Metric, Value};
@@ -97,14 +98,26 @@ pub fn hlog(config: &RunConfig, measured: &Measured) -> Vec<u8> {
     for (kind, op) in OpKind::ALL.iter().enumerate() {
         for (outcome, name) in OUTCOMES.iter().enumerate() {
             let spread = tally.latency(kind, Some(outcome), false);
-            if let Some(histogram) = spread.histogram() {
+            if spread.count() > 0 {
+                let histogram = hdr(spread.histogram());
                 let tag = format!("{}.{name}", op.word());
                 let tag = Tag::new(&tag).expect("names of operations have no comma");
-                log.write_histogram(histogram, from, to.saturating_sub(from), Some(tag)).expect("memory does not fail");
+                log.write_histogram(&histogram, from, to.saturating_sub(from), Some(tag))
+                    .expect("memory does not fail");
             }
         }
     }
     bytes
+}
+
+/// The same cells as an HDR histogram has them, in three digits.
+fn hdr(ours: &Histogram<11>) -> hdrhistogram::Histogram<u64> {
+    let bounds = hdrhistogram::Histogram::new_with_bounds(1, LARGEST, 3);
+    let mut histogram = bounds.expect("1 to an hour in three digits is a valid range");
+    for (least, _, count) in ours.cells() {
+        histogram.record_n(least, u64::from(count)).expect("the ranges are the same");
+    }
+    histogram
 }
 
 /// `staleness.csv`: how reads become fresh, with 95 % intervals after Wilson. Times with fewer than ten reads are left

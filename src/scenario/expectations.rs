@@ -5,39 +5,13 @@ use super::Setting;
 use super::containers::OneOrMany;
 use super::errors::{Errors, suggestion};
 use super::json::Node;
-use super::metrics::{Metric, Scope, Unit};
 use super::paths;
-use super::properties::{Property, Standing};
+use super::properties::Standing;
 use super::spec::*;
 use super::sweep::{AxisValue, describe, points_of};
-
-/// How near a value must come.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Within {
-    /// So far in the metric's unit.
-    Absolute(f64),
-    /// So far as a share of the value.
-    Relative(f64),
-    /// So many standard errors over the seeds.
-    StandardErrors(f64),
-}
-
-/// One bound of an expectation, in the metric's unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BoundKind {
-    /// This or more.
-    AtLeast,
-    /// This or less.
-    AtMost,
-    /// More than this.
-    Above,
-    /// Less than this.
-    Below,
-    /// Exactly this.
-    Equals,
-    /// Near this.
-    CloseTo,
-}
+use crate::check::Property;
+use crate::check::expectation::{BoundKind, Within};
+use crate::measure::metrics::{Metric, Narrowing, Unit};
 
 /// Bounds with their values: one, or one for each point along the axis (`None` skips).
 #[derive(Clone, Debug, PartialEq)]
@@ -223,13 +197,13 @@ fn check_narrowing(checker: &mut Checker<'_>, expectation: &Expectation) {
     }
     let Some(metric) = expectation.metric.as_deref().and_then(Metric::from_path) else { return };
     let narrowed = [
-        ("client", expectation.client.is_some(), Scope::Client, "operations, staleness, sessions and siblings"),
-        ("node", expectation.node.is_some(), Scope::Node, "load, hints, queues and detection"),
-        ("step", expectation.step.is_some(), Scope::Step, "faults.hits"),
+        ("client", expectation.client.is_some(), Narrowing::Client, "operations, staleness, sessions and siblings"),
+        ("node", expectation.node.is_some(), Narrowing::Node, "load, hints, queues and detection"),
+        ("step", expectation.step.is_some(), Narrowing::Step, "faults.hits"),
     ];
     for (field, given, scope, of) in narrowed {
         // A node also narrows what its own background work did.
-        if given && metric.scope() != scope {
+        if given && metric.narrowing() != scope {
             checker.fail(field, format!("`{metric}` is not measured by {field} (allowed for {of})"));
         }
     }

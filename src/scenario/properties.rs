@@ -1,4 +1,4 @@
-//! The properties: their names, and what each assumes of a configuration.
+//! What each property assumes of a configuration. Their names are in [`crate::check::properties`].
 //!
 //! `all` asserts those whose assumptions are met and measures the rest; one that is named is asserted
 //! also where nothing guarantees it, and is an error where it cannot hold.
@@ -6,6 +6,7 @@
 use super::containers::{Mechanism, OrForever, OrNever, OrUnlimited};
 use super::spec::*;
 use super::world::{World, any_action};
+use crate::check::properties::Property;
 
 /// What a configuration says of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,128 +17,6 @@ pub enum Standing {
     NotGuaranteed(&'static str),
     /// It cannot be asked, for this reason.
     CannotHold(&'static str),
-}
-
-/// What a property is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// What clients see.
-    Safety,
-    /// Versions of a key.
-    Versions,
-    /// Repair and membership.
-    Repair,
-    /// The ring and the simulated world.
-    World,
-}
-
-macro_rules! properties {
-    ($( $(#[doc = $doc:literal])+ $variant:ident = $name:literal, $id:literal, $group:ident; )+) => {
-        /// A property, named in an expectation.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Property { $( $(#[doc = $doc])+ $variant, )+ }
-
-        impl Property {
-            /// All of them, in the order of the reference.
-            pub const ALL: &'static [Property] = &[$(Property::$variant),+];
-
-            /// The name in a file.
-            pub const fn name(self) -> &'static str {
-                match self { $( Property::$variant => $name, )+ }
-            }
-            /// Its id among the project's properties: `P1`.
-            pub const fn id(self) -> &'static str {
-                match self { $( Property::$variant => $id, )+ }
-            }
-            /// What it is about.
-            pub const fn group(self) -> Group {
-                match self { $( Property::$variant => Group::$group, )+ }
-            }
-            /// What it says.
-            pub const fn about(self) -> &'static str {
-                match self { $( Property::$variant => concat!($($doc),+), )+ }
-            }
-            /// The property of a name.
-            pub fn from_name(name: &str) -> Option<Property> {
-                match name { $( $name => Some(Property::$variant), )+ _ => None }
-            }
-        }
-    };
-}
-
-properties! {
-    /// In the end every acknowledged write, or one that replaced it knowingly, is on a live replica.
-    NoLostAcknowledgedWrites = "no_lost_acknowledged_writes", "P1", Safety;
-    /// In the end the write with the newest timestamp is there.
-    NewestWriteWins = "newest_write_wins", "P1b", Safety;
-    /// A read returns every write acknowledged before it began, or newer.
-    Regular = "regular", "P2", Safety;
-    /// All operations fit into one order that respects time.
-    Linearizable = "linearizable", "P3", Safety;
-    /// A session reads what it wrote.
-    ReadYourWrites = "read_your_writes", "P4", Safety;
-    /// A session never reads older than it has read.
-    MonotonicReads = "monotonic_reads", "P4", Safety;
-    /// A session's writes take effect in its order.
-    MonotonicWrites = "monotonic_writes", "P4", Safety;
-    /// A write comes after what its session has read.
-    WritesFollowReads = "writes_follow_reads", "P4", Safety;
-    /// A write that was refused never appears.
-    RefusedWritesNeverAppear = "refused_writes_never_appear", "P5", Safety;
-    /// At an ack, W nodes hold the write durably.
-    AcksAreHonest = "acks_are_honest", "P6", Safety;
-    /// A request gets one answer at most.
-    OneReplyPerRequest = "one_reply_per_request", "P7", Safety;
-    /// Every value that is read was written.
-    NoInventedValues = "no_invented_values", "P8", Safety;
-    /// An operation succeeds if enough nodes are reachable.
-    AvailableWhenReachable = "available_when_reachable", "P9", Safety;
-    /// A replica's versions of a key never go back.
-    ReplicasNeverGoBack = "replicas_never_go_back", "P10", Safety;
-    /// Clocks order versions as causality does.
-    CausalityTracked = "causality_tracked", "C3", Versions;
-    /// As many siblings as there are writers, at most.
-    SiblingsBounded = "siblings_bounded", "C5", Versions;
-    /// No dot is given to two values.
-    DotsUnique = "dots_unique", "C6", Versions;
-    /// Truncation makes siblings, and loses nothing.
-    PruningIsSafe = "pruning_is_safe", "C7", Versions;
-    /// A version that was replaced never comes back.
-    NoResurrectedSiblings = "no_resurrected_siblings", "D1", Versions;
-    /// A tombstone covers what its writer had seen.
-    TombstonesWin = "tombstones_win", "D2", Versions;
-    /// A deleted key does not come back.
-    NoResurrectedDeletes = "no_resurrected_deletes", "D3", Versions;
-    /// A key that is written again after its delete stays.
-    RecreatedKeysSurvive = "recreated_keys_survive", "D4", Versions;
-    /// In the end all replicas of a key are equal.
-    Convergence = "convergence", "L1", Repair;
-    /// Every hint is delivered, expired, dropped, lost or pending.
-    HintsConserved = "hints_conserved", "L2", Repair;
-    /// Trees are equal if and only if the keys are.
-    TreesAgree = "trees_agree", "L3", Repair;
-    /// Read repair writes only to stale replicas, and nothing new.
-    ReadRepairIsSound = "read_repair_is_sound", "L4", Repair;
-    /// In the end all live nodes have one view of the members.
-    ViewsConverge = "views_converge", "L5", Repair;
-    /// Crashed nodes are suspected, others are not.
-    DetectorIsSound = "detector_is_sound", "L6", Repair;
-    /// At rest nothing is left over.
-    NothingLeaks = "nothing_leaks", "L7", Repair;
-    /// A preference list has no node twice, and enough of them.
-    ListsAreDistinct = "lists_are_distinct", "R1", World;
-    /// A join or leave moves no more than it must.
-    MinimalMovement = "minimal_movement", "R3", World;
-    /// The ranges are the whole ring, without gap or overlap.
-    RangesCoverRing = "ranges_cover_ring", "R4", World;
-    /// While ranges move, as many nodes hold the data as before.
-    OwnershipKept = "ownership_kept", "R6", World;
-    /// Every message is delivered, lost, cut or under way.
-    MessagesConserved = "messages_conserved", "S2", World;
-    /// Nothing crosses a cut.
-    CutsHold = "cuts_hold", "S3", World;
-    /// A crashed node does nothing.
-    CrashesHold = "crashes_hold", "S4", World;
 }
 
 /// What of a configuration the properties ask for.
@@ -435,13 +314,5 @@ mod tests {
         assert_eq!(kept("dotted"), Guaranteed);
         assert_eq!(kept("vector_clock"), NotGuaranteed("vector clocks with several writers"));
         assert!(matches!(kept("last_write_wins"), CannotHold(_)));
-    }
-
-    #[test]
-    fn names_and_ids_are_read_back() {
-        for property in Property::ALL {
-            assert_eq!(Property::from_name(property.name()), Some(*property));
-            assert!(!property.id().is_empty() && property.about().ends_with('.'), "{}", property.name());
-        }
     }
 }

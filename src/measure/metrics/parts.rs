@@ -1,6 +1,5 @@
 //! The free parts of a metric's path: which operation, which statistic, how long after.
 
-use super::super::scalars::parse_duration;
 use crate::kernel::time::Span;
 
 /// A free part of a path.
@@ -101,7 +100,7 @@ pub struct After(pub Span);
 impl PathPart for After {
     const PLACE: &'static str = "T";
     fn parse(text: &str) -> Option<Self> {
-        parse_duration(text).ok().map(After)
+        parse_span(text).map(After)
     }
     fn text(&self) -> String {
         exact(self.0)
@@ -125,6 +124,30 @@ fn exact(span: Span) -> String {
             format!("{}{point}{decimals}ms", ns / 1_000_000)
         }
     }
+}
+
+/// The duration that a path spells: a decimal and a unit, a whole number of nanoseconds.
+fn parse_span(text: &str) -> Option<Span> {
+    const UNITS: [(&str, u128); 7] = [
+        ("ns", 1),
+        ("us", 1_000),
+        ("ms", 1_000_000),
+        ("min", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("d", 86_400_000_000_000),
+    ];
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let unit = UNITS.iter().find(|(name, _)| *name == &text[end..])?.1;
+    let (whole, decimals) = text[..end].split_once('.').unwrap_or((&text[..end], ""));
+    if whole.is_empty() || whole.len() + decimals.len() > 19 || decimals.contains('.') {
+        return None;
+    }
+    let digits: u128 = format!("{whole}{decimals}").parse().ok()?;
+    let scale = 10u128.checked_pow(decimals.len() as u32)?;
+    let ns = digits.checked_mul(unit)?;
+    let ns = (ns % scale == 0).then_some(ns / scale)?;
+    (ns <= u128::from(Span::MAX.0)).then_some(Span(ns as u64))
 }
 
 /// A number of versions: K.
@@ -151,7 +174,9 @@ pub struct MarkName(pub String);
 impl PathPart for MarkName {
     const PLACE: &'static str = "<mark>";
     fn parse(text: &str) -> Option<Self> {
-        super::super::names::parse_name(text).ok().map(|name| MarkName(name.0))
+        let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
+        let rest = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        (begins && rest && text.len() <= 64).then(|| MarkName(text.to_string()))
     }
     fn text(&self) -> String {
         self.0.clone()

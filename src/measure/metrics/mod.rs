@@ -3,267 +3,18 @@
 //! Expectations, `summary.json`, CSV columns and plots use these paths. The table knows how a metric is
 //! spelled and in which unit it is, and nothing of how it is measured.
 
+mod parts;
+mod unit;
+
 use std::fmt;
 
-use crate::kernel::time::Span;
+pub use parts::{
+    After, AntiEntropyCount, FailureReason, HintCount, LoadKind, LossCause, MarkName, MessageClass, OpKind,
+    SessionGuarantee, Stat, Versions, VisibilityQuantile,
+};
+pub use unit::Unit;
 
-/// The unit of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A number of things.
-    Count,
-    /// From 0 to 1.
-    Fraction,
-    /// Milliseconds; bounds are durations.
-    Ms,
-    /// Bytes; bounds are sizes.
-    Bytes,
-    /// A second; bounds are rates.
-    PerSecond,
-    /// For each client operation.
-    PerOp,
-    /// One number over another.
-    Ratio,
-}
-
-impl Unit {
-    /// What follows the path as a file's column.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Unit::Ms => "_ms",
-            Unit::Bytes => "_bytes",
-            Unit::PerSecond => "_per_s",
-            Unit::Count | Unit::Fraction | Unit::PerOp | Unit::Ratio => "",
-        }
-    }
-
-    /// How a bound is written.
-    pub fn allowed(self) -> &'static str {
-        match self {
-            Unit::Count => "a number",
-            Unit::Fraction => "a fraction like 0.99",
-            Unit::Ms => "a duration like \"5ms\"",
-            Unit::Bytes => "a size like \"4kB\"",
-            Unit::PerSecond => "a rate like \"10/s\"",
-            Unit::PerOp => "a number for each operation",
-            Unit::Ratio => "a ratio like 1.5",
-        }
-    }
-}
-
-/// A free part of a path.
-trait PathPart: Sized {
-    /// How the reference writes it.
-    const PLACE: &'static str;
-    fn parse(text: &str) -> Option<Self>;
-    fn text(&self) -> String;
-    /// The values that files hold.
-    fn in_files() -> Vec<Self>;
-}
-
-macro_rules! part {
-    ($(#[doc = $doc:literal])+ pub enum $name:ident $place:literal { $( $variant:ident = $word:literal ),+ $(,)? }) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $name { $( #[doc = $word] $variant, )+ }
-
-        impl $name {
-            /// All of them, in the order of results.
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-
-            /// How a path writes it.
-            pub const fn word(self) -> &'static str {
-                match self { $( $name::$variant => $word, )+ }
-            }
-        }
-
-        impl PathPart for $name {
-            const PLACE: &'static str = $place;
-            fn parse(text: &str) -> Option<Self> {
-                match text { $( $word => Some($name::$variant), )+ _ => None }
-            }
-            fn text(&self) -> String {
-                self.word().to_string()
-            }
-            fn in_files() -> Vec<Self> {
-                Self::ALL.to_vec()
-            }
-        }
-    };
-}
-
-part! {
-    /// Which operations.
-    pub enum OpKind "<op>" { Get = "get", Put = "put", Update = "update", Delete = "delete", Ops = "ops" }
-}
-part! {
-    /// Which statistic of a distribution.
-    pub enum Stat "<stat>" { Mean = "mean", P50 = "p50", P90 = "p90", P99 = "p99", P999 = "p999", P9999 = "p9999", Max = "max" }
-}
-part! {
-    /// Why an operation failed.
-    pub enum FailureReason "<reason>" { Timeout = "timeout", TooFewReplicas = "too_few_replicas", NoCoordinator = "no_coordinator", Refused = "refused" }
-}
-part! {
-    /// Which quantile of visibility.
-    pub enum VisibilityQuantile "<q>" { P90 = "p90", P99 = "p99", P999 = "p999" }
-}
-part! {
-    /// Which session guarantee.
-    pub enum SessionGuarantee "<g>" { ReadYourWrites = "read_your_writes", MonotonicReads = "monotonic_reads", MonotonicWrites = "monotonic_writes", WritesFollowReads = "writes_follow_reads" }
-}
-part! {
-    /// Why an acknowledged write is lost.
-    pub enum LossCause "<cause>" {
-        LastWriteWins = "last_write_wins", ClockCollision = "clock_collision", Truncation = "truncation", StandInCrash = "stand_in_crash",
-        HintExpired = "hint_expired", DiskLoss = "disk_loss", Unflushed = "unflushed", Tombstone = "tombstone", Unexplained = "unexplained",
-    }
-}
-part! {
-    /// Load of what.
-    pub enum LoadKind "<load>" {
-        Load = "load", LoadPerCapacity = "load_per_capacity", Coordinator = "coordinator", Stored = "stored", Ring = "ring", Primary = "primary",
-    }
-}
-part! {
-    /// What became of hints.
-    pub enum HintCount "<what>" {
-        Created = "created", Delivered = "delivered", Expired = "expired", Dropped = "dropped", Lost = "lost", Duplicated = "duplicated", Pending = "pending",
-    }
-}
-part! {
-    /// What anti-entropy did.
-    pub enum AntiEntropyCount "<what>" { Rounds = "rounds", Hashes = "hashes", Keys = "keys", TreesRebuilt = "trees_rebuilt" }
-}
-part! {
-    /// Which messages.
-    pub enum MessageClass "<class>" {
-        Foreground = "foreground", Hint = "hint", ReadRepair = "read_repair", AntiEntropy = "anti_entropy", Gossip = "gossip", Transfer = "transfer", All = "all",
-    }
-}
-
-/// A time after an acknowledgement: T.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct After(pub Span);
-
-impl PathPart for After {
-    const PLACE: &'static str = "T";
-    fn parse(text: &str) -> Option<Self> {
-        parse_span(text).map(After)
-    }
-    fn text(&self) -> String {
-        exact(self.0)
-    }
-    /// 0, 1, 2, 5 … 10 000 ms.
-    fn in_files() -> Vec<Self> {
-        [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000].map(|ms| After(Span::from_ms(ms))).to_vec()
-    }
-}
-
-/// A span without rounding, in the largest unit that keeps it whole, at most seconds; below a
-/// millisecond's worth of digits it is written as a decimal of milliseconds.
-fn exact(span: Span) -> String {
-    match span.0 {
-        0 => "0s".into(),
-        ns if ns % 1_000_000_000 == 0 => format!("{}s", ns / 1_000_000_000),
-        ns => {
-            let decimals = format!("{:06}", ns % 1_000_000);
-            let decimals = decimals.trim_end_matches('0');
-            let point = if decimals.is_empty() { "" } else { "." };
-            format!("{}{point}{decimals}ms", ns / 1_000_000)
-        }
-    }
-}
-
-/// The duration that a path spells: a decimal and a unit, a whole number of nanoseconds.
-fn parse_span(text: &str) -> Option<Span> {
-    const UNITS: [(&str, u128); 7] = [
-        ("ns", 1),
-        ("us", 1_000),
-        ("ms", 1_000_000),
-        ("min", 60_000_000_000),
-        ("s", 1_000_000_000),
-        ("h", 3_600_000_000_000),
-        ("d", 86_400_000_000_000),
-    ];
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let unit = UNITS.iter().find(|(name, _)| *name == &text[end..])?.1;
-    let (whole, decimals) = text[..end].split_once('.').unwrap_or((&text[..end], ""));
-    if whole.is_empty() || whole.len() + decimals.len() > 19 || decimals.contains('.') {
-        return None;
-    }
-    let digits: u128 = format!("{whole}{decimals}").parse().ok()?;
-    let scale = 10u128.checked_pow(decimals.len() as u32)?;
-    let ns = digits.checked_mul(unit)?;
-    let ns = (ns % scale == 0).then_some(ns / scale)?;
-    (ns <= u128::from(Span::MAX.0)).then_some(Span(ns as u64))
-}
-
-/// The known name nearest to `name`, if it is near enough to be meant.
-fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = name.to_lowercase();
-    let near_enough = |distance: usize, other: &str| distance <= (other.len().max(name.len()) / 3).max(1);
-    known
-        .into_iter()
-        .map(|other| (strsim::damerau_levenshtein(&lower, &other.to_lowercase()), other))
-        .filter(|(distance, other)| near_enough(*distance, other))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, other)| other)
-}
-
-/// A number of versions: K.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Versions(pub u32);
-
-impl PathPart for Versions {
-    const PLACE: &'static str = "K";
-    fn parse(text: &str) -> Option<Self> {
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok().map(Versions)).flatten()
-    }
-    fn text(&self) -> String {
-        self.0.to_string()
-    }
-    fn in_files() -> Vec<Self> {
-        (1..=4).map(Versions).collect()
-    }
-}
-
-/// A rare state that a run can reach. The list of them belongs to what runs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MarkName(pub String);
-
-impl PathPart for MarkName {
-    const PLACE: &'static str = "<mark>";
-    fn parse(text: &str) -> Option<Self> {
-        let begins = text.starts_with(|first: char| first.is_ascii_alphabetic());
-        let rest = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        (begins && rest && text.len() <= 64).then(|| MarkName(text.to_string()))
-    }
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-    fn in_files() -> Vec<Self> {
-        Vec::new()
-    }
-}
-
-/// The parts of `text` that stand where `pattern` has `{}`.
-fn match_pattern<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
-    let mut literals = pattern.split("{}");
-    let mut rest = text.strip_prefix(literals.next()?)?;
-    let mut parts = Vec::new();
-    let literals: Vec<&str> = literals.collect();
-    for (at, literal) in literals.iter().enumerate() {
-        let last = at + 1 == literals.len();
-        let end = if last { rest.len().checked_sub(literal.len())? } else { rest.find(literal)? };
-        if !rest.get(end..)?.starts_with(literal) {
-            return None;
-        }
-        parts.push(&rest[..end]);
-        rest = &rest[end + literal.len()..];
-    }
-    rest.is_empty().then_some(parts)
-}
+use parts::{PathPart, match_pattern};
 
 /// What a metric can be narrowed to, besides a window and the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -550,21 +301,6 @@ metrics! {
 }
 
 impl Metric {
-    /// The metric of a path.
-    ///
-    /// # Errors
-    /// That it is unknown, with the nearest path.
-    pub fn parse(path: &str) -> Result<Metric, String> {
-        if let Some(metric) = Metric::from_path(path) {
-            return Ok(metric);
-        }
-        let known: Vec<String> = Metric::all().iter().map(Metric::to_string).collect();
-        Err(match nearest(path, known.iter().map(String::as_str)) {
-            Some(near) => format!("unknown metric {path:?}; did you mean `{near}`?"),
-            None => format!("unknown metric {path:?}; the reference lists them"),
-        })
-    }
-
     /// The name of its column in files: the path and its unit.
     pub fn column(&self) -> String {
         let path = self.to_string();
@@ -640,21 +376,22 @@ impl fmt::Display for Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::time::Span;
 
     #[test]
     fn a_path_is_a_value_with_unit_and_column() {
-        let metric = Metric::parse("get.latency.p999").expect("it is in the table");
+        let metric = Metric::from_path("get.latency.p999").expect("it is in the table");
         assert_eq!(metric, Metric::Latency(OpKind::Get, Stat::P999));
         assert_eq!((metric.unit(), metric.column().as_str()), (Unit::Ms, "get.latency.p999_ms"));
         assert_eq!(metric.samples_needed(), 10_000);
-        assert_eq!(Metric::parse("get.rate").expect("a metric").column(), "get.rate_per_s");
+        assert_eq!(Metric::from_path("get.rate").expect("a metric").column(), "get.rate_per_s");
     }
 
     #[test]
     fn every_metric_of_the_files_reads_back_as_itself() {
         let all = Metric::all();
         for metric in &all {
-            assert_eq!(Metric::parse(&metric.to_string()).as_ref(), Ok(metric), "{metric}");
+            assert_eq!(Metric::from_path(&metric.to_string()).as_ref(), Some(metric), "{metric}");
         }
         let mut columns: Vec<String> = all.iter().map(Metric::column).collect();
         columns.sort();
@@ -664,17 +401,10 @@ mod tests {
 
     #[test]
     fn free_parts_may_be_anything_of_their_kind() {
-        assert_eq!(Metric::parse("fresh_at(52.15ms)").map(|m| m.to_string()).as_deref(), Ok("fresh_at(52.15ms)"));
-        assert_eq!(Metric::parse("fresh_at(0ms)").map(|m| m.to_string()).as_deref(), Ok("fresh_at(0s)"));
+        assert_eq!(Metric::from_path("fresh_at(52.15ms)").map(|m| m.to_string()).as_deref(), Some("fresh_at(52.15ms)"));
+        assert_eq!(Metric::from_path("fresh_at(0ms)").map(|m| m.to_string()).as_deref(), Some("fresh_at(0s)"));
         let at = Metric::WithinVersionsAt(Versions(3), After(Span::from_ms(10)));
-        assert_eq!(Metric::parse("within_versions(3@10ms)"), Ok(at));
-        assert_eq!(Metric::parse("siblings.share(7)"), Ok(Metric::SiblingsShare(Versions(7))));
-    }
-
-    #[test]
-    fn an_unknown_path_gets_the_nearest() {
-        let message = Metric::parse("get.latency.p99_9").expect_err("there is no such metric");
-        assert!(message.contains("did you mean `get.latency.p99"), "{message}");
-        assert!(Metric::parse("fresh_at(x)").is_err() && Metric::parse("").is_err());
+        assert_eq!(Metric::from_path("within_versions(3@10ms)"), Some(at));
+        assert_eq!(Metric::from_path("siblings.share(7)"), Some(Metric::SiblingsShare(Versions(7))));
     }
 }

@@ -166,7 +166,7 @@ impl<'a> Simulation<'a> {
     }
 
     /// Runs to the end.
-    fn play(&mut self) {
+    pub fn play(&mut self) {
         let latest = self.latest_end();
         while let Some(next) = self.agenda.peek_time() {
             if next > self.end_at.unwrap_or(latest) {
@@ -184,8 +184,9 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn on_event(&mut self, event: Event) {
-        self.events += 1;
+    pub(super) fn on_event(&mut self, event: Event) {
+        // Buckets and load windows are there for whoever watches, and are no events of the run.
+        self.events += u64::from(!matches!(event, Event::Bucket | Event::LoadWindow));
         match event {
             Event::Deliver(delivery) => self.deliver(delivery),
             Event::Wake { node, life, wake } => self.wake(node, life, wake),
@@ -254,11 +255,17 @@ impl<'a> Simulation<'a> {
     }
 
     fn deliver(&mut self, delivery: Delivery) {
-        let Delivery { from, to, op, sent_at, attempt, leg, .. } = delivery;
+        let Delivery { from, to, sent_at, leg, .. } = delivery;
         let group = self.group_of(from, to);
         if !self.network.passes_at_delivery(self.now, sent_at, from, to, group, leg) {
             return;
         }
+        self.hand_over(delivery);
+    }
+
+    /// Gives a message that has arrived to whom it is for.
+    pub(super) fn hand_over(&mut self, delivery: Delivery) {
+        let Delivery { from, to, op, attempt, leg, .. } = delivery;
         let ends = u64::from(from.0) << 32 | u64::from(to.0);
         let how = 4 << 56 | (leg.index() as u64) << 48 | u64::from(attempt) << 32;
         self.record(ends, op.0, how ^ content_hash(&delivery.message) >> 16);
@@ -418,8 +425,30 @@ impl<'a> Simulation<'a> {
         self.nodes[..self.members].iter().map(|node| node.stats).collect()
     }
 
-    fn finish(mut self) -> RunEnd {
+    /// The nodes of the scenario, as they are now.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes[..self.members]
+    }
+
+    /// Whether a node's process runs.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.processes[node.index()] == Process::Up
+    }
+
+    /// What all nodes share: where the keys lie and which ring follows from a view.
+    pub fn commons(&mut self) -> &mut Commons {
+        &mut self.commons
+    }
+
+    /// What went over the network so far.
+    pub fn traffic(&self) -> &crate::network::Totals {
+        self.network.totals()
+    }
+
+    /// What is left of the run: its results.
+    pub fn finish(mut self) -> RunEnd {
         self.end_windows();
+        self.count_all_passed_over();
         let real = self.members;
         let faults = self.faults.results(self.now, &self.network, &self.nodes);
         let steps = std::mem::take(&mut self.script.results);

@@ -63,6 +63,8 @@ pub struct Simulation<'a> {
     pub(super) end_at: Option<SimTime>,
     /// Messages to crashed processes and to processes of an earlier life.
     pub(super) lost_at_crashed: u64,
+    /// Messages that have come to the end of their way, other than those of a node to itself.
+    arrived: u64,
     observers: &'a mut [&'a mut dyn Observer],
     pub(super) interest: Interest,
 }
@@ -134,6 +136,7 @@ impl<'a> Simulation<'a> {
             judge,
             end_at: config.duration.map(|duration| duration + config.settle),
             lost_at_crashed: 0,
+            arrived: 0,
             commons,
             nodes,
             observers,
@@ -260,6 +263,7 @@ impl<'a> Simulation<'a> {
         if !self.network.passes_at_delivery(self.now, sent_at, from, to, group, leg) {
             return;
         }
+        self.arrived += u64::from(from != to);
         self.hand_over(delivery);
     }
 
@@ -438,6 +442,17 @@ impl<'a> Simulation<'a> {
     /// What all nodes share: where the keys lie and which ring follows from a view.
     pub fn commons(&mut self) -> &mut Commons {
         &mut self.commons
+    }
+
+    /// How many messages have arrived at somebody else, running or not, and how many are still on their way. To be asked
+    /// at the end: it takes out what has not happened yet.
+    pub fn arrived_and_under_way(&mut self) -> (u64, u64) {
+        let mut under_way = 0;
+        while let Some((_, _, due)) = self.agenda.next() {
+            let sent = matches!(&due, Due::Event(Event::Deliver(delivery)) if delivery.from != delivery.to);
+            under_way += u64::from(sent);
+        }
+        (self.arrived, under_way)
     }
 
     /// What went over the network so far.

@@ -1,7 +1,8 @@
 //! The command line: arguments, exit status, and the only code that prints.
 //!
 //! Data goes to standard output, everything else to standard error. Exit status: 0 all that was expected came out, 1
-//! something did not, 2 bad usage or a bad scenario, 3 something could not be judged, 4 results could not be written.
+//! something did not, 2 bad usage or a bad scenario, 3 something could not be judged, 4 results could not be written, 130
+//! somebody stopped the program.
 
 mod campaign;
 mod list;
@@ -21,6 +22,8 @@ const HELD: u8 = 0;
 const BAD_INPUT: u8 = 2;
 /// Results could not be written.
 const NO_OUTPUT: u8 = 4;
+/// Somebody stopped the program.
+const INTERRUPTED: i32 = 130;
 
 /// A deterministic discrete-event simulator of a Dynamo-style key-value cluster.
 #[derive(Debug, Parser)]
@@ -112,6 +115,12 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    // A file stands under its name only when it is whole, and the manifest comes last: to stop at once leaves nothing
+    // that looks like results. Where no handler can be set the system stops the program by itself.
+    let _ = ctrlc::set_handler(|| {
+        say("interrupted");
+        std::process::exit(INTERRUPTED);
+    });
     ExitCode::from(dispatch(Arguments::parse().command))
 }
 

@@ -326,7 +326,7 @@ impl Plan<'_> {
                 self.each(Class::Link, &link.occurs, |_, _, draw| {
                     let others = among.iter().filter(|&&node| node != draw.node).map(|node| node.0);
                     let ends = CutSpec::Between(vec![EndSet::of_nodes([draw.node.0]), EndSet::of_nodes(others)]);
-                    Some(Fault::Link { ends, degrade: link.degrade })
+                    Some(Fault::Link { ends, degrade: link.degrade.clone() })
                 });
             }
         }

@@ -719,7 +719,13 @@ impl Simulation<'_> {
         let name = OpId::scripted(session, number);
         for part in 0..2 {
             let own = OpId::scripted(session, number + part);
-            let draws = scripted.draws.map_or(own, |(session, number)| OpId::of_session(session, number + part)).0;
+            let groups = self.config.groups.len();
+            let draws = scripted.draws.map_or(own, |(session, number)| {
+                let is_scripted = self.clients.group(session).index() >= groups;
+                let name = if is_scripted { OpId::scripted } else { OpId::of_session };
+                name(session, number + part)
+            });
+            let draws = draws.0;
             let fates =
                 ScriptedFates { draws, reaches: scripted.fates.reaches.clone(), legs: scripted.fates.legs.clone() };
             self.script.fates.insert(own, fates);

@@ -25,6 +25,8 @@ struct Begun {
     hits: u64,
     /// Nodes' counters at the beginning, to tell from their growth how often it bit.
     counters: Vec<(NodeId, u64)>,
+    /// How often requests had passed over each node that this fault has stopped.
+    passed_over: Vec<(NodeId, u64)>,
 }
 
 /// All faults of a run.
@@ -75,7 +77,7 @@ impl Simulation<'_> {
         let number = self.faults.begun.len() as u32;
         let id = FaultId(number);
         let first = self.faults.begun.is_empty();
-        self.faults.begun.push(Begun { step, from: self.now, to: None, hits: 0, counters: Vec::new() });
+        self.faults.begun.push(Begun { step, from: self.now, to: None, hits: 0, counters: Vec::new(), passed_over: Vec::new() });
         self.faults.to_come -= 1;
         self.faults.active += 1;
         if first {
@@ -103,7 +105,10 @@ impl Simulation<'_> {
             }
             Fault::Pause { nodes } => {
                 for &node in nodes {
-                    self.stop(node, Process::Paused, number);
+                    // There is no process to stop where it has crashed.
+                    if self.processes[node.index()] != Process::Down {
+                        self.stop(node, Process::Paused, number);
+                    }
                 }
             }
             Fault::Slow { nodes, storage, network } => {
@@ -137,7 +142,7 @@ impl Simulation<'_> {
                     self.network.add_cut(id, cut);
                 }
             }
-            Fault::Link { ends, degrade } => self.network.add_link_fault(id, ends, *degrade),
+            Fault::Link { ends, degrade } => self.network.add_link_fault(id, ends, degrade.clone()),
         }
         self.connections_changed();
         if over_at_once {
@@ -185,15 +190,29 @@ impl Simulation<'_> {
                     self.resume(node, number);
                 }
             }
-            Fault::Slow { nodes, storage, .. } => {
+            Fault::Slow { nodes, .. } => {
                 for &node in nodes {
-                    self.nodes[node.index()].storage_factor /= storage;
+                    // Made anew from what still holds: dividing would not give 1 back.
+                    let others = self.faults.begun.iter().filter(|other| other.to.is_none());
+                    let factors = others.filter_map(|other| match &config.steps[other.step as usize].action {
+                        Action::Fault(Fault::Slow { nodes, storage, .. }) if nodes.contains(&node) => Some(*storage),
+                        _ => None,
+                    });
+                    self.nodes[node.index()].storage_factor = factors.product();
                 }
                 self.network.remove_fault(self.now, FaultId(number));
             }
             Fault::DiskError { nodes, .. } => {
                 for &node in nodes {
-                    self.nodes[node.index()].disk_error = None;
+                    // Another fault may still have this disk.
+                    let others = self.faults.begun.iter().rev().filter(|other| other.to.is_none());
+                    let other = others.filter_map(|other| match &config.steps[other.step as usize].action {
+                        Action::Fault(Fault::DiskError { nodes, on, chance }) if nodes.contains(&node) => {
+                            Some((*on, *chance))
+                        }
+                        _ => None,
+                    });
+                    self.nodes[node.index()].disk_error = other.into_iter().next();
                 }
             }
             Fault::Skew { nodes, by } => {
@@ -223,6 +242,8 @@ impl Simulation<'_> {
         }
         self.inboxes[node.index()].clear();
         self.faults.paused_timers.retain(|(paused, ..)| *paused != node);
+        // A pause ends with the process that it stopped: the next one runs.
+        self.faults.stops.retain(|(stopped, _)| *stopped != node);
         self.nodes[node.index()].crash(&mut self.commons, fate);
         self.lives[node.index()] += 1;
         if fate == DiskFate::Lost && self.interest.faults {
@@ -231,7 +252,30 @@ impl Simulation<'_> {
         self.stop(node, Process::Down, fault);
     }
 
+    fn passed_over(&self, node: NodeId) -> u64 {
+        self.commons.passed_over.get(node.index()).copied().unwrap_or(0)
+    }
+
+    /// A node that a fault has stopped is back: what passed it over meanwhile did so because of the fault.
+    fn count_passed_over(&mut self, node: NodeId, fault: u32) {
+        let now = self.passed_over(node);
+        let begun = &mut self.faults.begun[fault as usize];
+        if let Some(place) = begun.passed_over.iter().position(|(stopped, _)| *stopped == node) {
+            let (_, before) = begun.passed_over.swap_remove(place);
+            begun.hits += now - before;
+        }
+    }
+
+    /// The same for all that are still stopped at the end of the run.
+    pub(super) fn count_all_passed_over(&mut self) {
+        for (node, fault) in self.faults.stops.clone() {
+            self.count_passed_over(node, fault);
+        }
+    }
+
     fn stop(&mut self, node: NodeId, how: Process, fault: u32) {
+        let before = self.passed_over(node);
+        self.faults.begun[fault as usize].passed_over.push((node, before));
         self.processes[node.index()] = how;
         self.faults.stops.push((node, fault));
         self.views.runs(self.now, node, false, true);
@@ -260,6 +304,7 @@ impl Simulation<'_> {
         let stopped = self.faults.stops.iter().position(|&(stopped, by)| stopped == node && by == fault);
         let Some(place) = stopped else { return };
         self.faults.stops.remove(place);
+        self.count_passed_over(node, fault);
         if self.processes[node.index()] != Process::Down
             || self.faults.stops.iter().any(|(stopped, _)| *stopped == node)
         {
@@ -282,6 +327,7 @@ impl Simulation<'_> {
             return;
         };
         self.faults.stops.remove(place);
+        self.count_passed_over(node, fault);
         if self.processes[node.index()] != Process::Paused
             || self.faults.stops.iter().any(|(stopped, _)| *stopped == node)
         {
@@ -304,9 +350,8 @@ impl Simulation<'_> {
                         self.give(node, Input::Timer(timer));
                     }
                 }
-                (event, None) => {
-                    self.agenda.schedule(self.now, event);
-                }
+                (Event::Deliver(delivery), None) => self.hand_over(delivery),
+                (event, None) => self.on_event(event),
             }
         }
     }

@@ -63,6 +63,8 @@ pub struct Simulation<'a> {
     pub(super) end_at: Option<SimTime>,
     /// Messages to crashed processes and to processes of an earlier life.
     pub(super) lost_at_crashed: u64,
+    /// Messages that have come to the end of their way, other than those of a node to itself.
+    arrived: u64,
     observers: &'a mut [&'a mut dyn Observer],
     pub(super) interest: Interest,
 }
@@ -136,6 +138,7 @@ impl<'a> Simulation<'a> {
             judge,
             end_at: config.duration.map(|duration| duration + config.settle),
             lost_at_crashed: 0,
+            arrived: 0,
             commons,
             nodes,
             observers,
@@ -168,7 +171,7 @@ impl<'a> Simulation<'a> {
     }
 
     /// Runs to the end.
-    fn play(&mut self) {
+    pub fn play(&mut self) {
         let latest = self.latest_end();
         while let Some(next) = self.agenda.peek_time() {
             if next > self.end_at.unwrap_or(latest) {
@@ -186,7 +189,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn on_event(&mut self, event: Event) {
+    pub(super) fn on_event(&mut self, event: Event) {
         // What only the observers hear is no event of the run: it is the same whoever watches.
         let is_heard_only =
             matches!(event, Event::WindowOpens(_) | Event::WindowCloses(_) | Event::Bucket | Event::LoadWindow);
@@ -259,13 +262,20 @@ impl<'a> Simulation<'a> {
     }
 
     fn deliver(&mut self, delivery: Delivery) {
-        let Delivery { from, to, op, sent_at, attempt, leg, .. } = delivery;
+        let Delivery { from, to, sent_at, leg, .. } = delivery;
         if !self.network.never_cut() {
             let group = self.group_of(from, to);
             if !self.network.passes_at_delivery(self.now, sent_at, from, to, group, leg) {
                 return;
             }
         }
+        self.arrived += u64::from(from != to);
+        self.hand_over(delivery);
+    }
+
+    /// Gives a message that has arrived to whom it is for.
+    pub(super) fn hand_over(&mut self, delivery: Delivery) {
+        let Delivery { from, to, op, attempt, leg, .. } = delivery;
         let ends = u64::from(from.0) << 32 | u64::from(to.0);
         let how = 4 << 56 | (leg.index() as u64) << 48 | u64::from(attempt) << 32;
         self.record(ends, op.0, how ^ content_hash(&delivery.message) >> 16);
@@ -384,7 +394,7 @@ impl<'a> Simulation<'a> {
         let fate = match scripted.and_then(|fates| fates.fate(leg, replica)) {
             Some(_) if self.network.cut_between(from, to, group) => Fate::Lost(LossCause::Cut),
             Some(LegFate::Takes(span)) => Fate::Deliver(self.now + span),
-            Some(LegFate::Lost) => Fate::Lost(LossCause::Chance),
+            Some(LegFate::Lost) => Fate::Lost(LossCause::Script),
             None => {
                 let fate = self.network.send(self.now, &envelope);
                 self.dispatch(fate, from, to, op, attempt, leg, message);
@@ -413,6 +423,7 @@ impl<'a> Simulation<'a> {
             }
             // A write travels a connection, which drops what comes twice: leading it twice would make two versions.
             Fate::Twice(first, _) if matches!(message, Message::Put { .. }) => {
+                self.arrived += 1;
                 self.agenda.schedule(first, Event::Deliver(Delivery { from, to, op, sent_at, attempt, leg, message }));
             }
             Fate::Twice(first, second) => {
@@ -429,8 +440,41 @@ impl<'a> Simulation<'a> {
         self.nodes[..self.members].iter().map(|node| node.stats).collect()
     }
 
-    fn finish(mut self) -> RunEnd {
+    /// The nodes of the scenario, as they are now.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes[..self.members]
+    }
+
+    /// Whether a node's process runs.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.processes[node.index()] == Process::Up
+    }
+
+    /// What all nodes share: where the keys lie and which ring follows from a view.
+    pub fn commons(&mut self) -> &mut Commons {
+        &mut self.commons
+    }
+
+    /// How many messages have arrived at somebody else, running or not, and how many are still on their way. To be asked
+    /// at the end: it takes out what has not happened yet.
+    pub fn arrived_and_under_way(&mut self) -> (u64, u64) {
+        let mut under_way = 0;
+        while let Some((_, _, due)) = self.agenda.next() {
+            let sent = matches!(&due, Due::Event(Event::Deliver(delivery)) if delivery.from != delivery.to);
+            under_way += u64::from(sent);
+        }
+        (self.arrived, under_way)
+    }
+
+    /// What went over the network so far.
+    pub fn traffic(&self) -> &crate::network::Totals {
+        self.network.totals()
+    }
+
+    /// What is left of the run: its results.
+    pub fn finish(mut self) -> RunEnd {
         self.end_windows();
+        self.count_all_passed_over();
         let real = self.members;
         let faults = self.faults.results(self.now, &self.network, &self.nodes);
         let steps = std::mem::take(&mut self.script.results);

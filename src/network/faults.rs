@@ -5,11 +5,13 @@
 //! would have arrived: that is why cuts are remembered until nothing sent before their end can still be under way.
 //! Faults may overlap, and each counts how often it bit.
 
+use crate::kernel::dist::Dist;
 use crate::kernel::ids::NodeId;
+use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{SimTime, Span};
 
 use super::config::EndSet;
-use super::map::{Map, Spots};
+use super::map::{Map, Spots, derive};
 
 /// A fault, numbered from 0 by whoever injects it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -30,7 +32,7 @@ pub enum CutSpec {
 }
 
 /// What a link fault does to each message it meets.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Degrade {
     /// Chance of loss, beside and independent of the link's own.
     pub loss: f64,
@@ -38,14 +40,14 @@ pub struct Degrade {
     pub duplicate: f64,
     /// The delay is multiplied by this.
     pub slower: f64,
-    /// And this is added.
-    pub extra: Span,
+    /// And this is added, in nanoseconds, drawn for each message.
+    pub extra: Dist,
 }
 
 impl Default for Degrade {
     /// Nothing is changed.
     fn default() -> Degrade {
-        Degrade { loss: 0.0, duplicate: 0.0, slower: 1.0, extra: Span::ZERO }
+        Degrade { loss: 0.0, duplicate: 0.0, slower: 1.0, extra: Dist::Constant(0) }
     }
 }
 
@@ -104,6 +106,7 @@ struct LinkFault {
     id: FaultId,
     directions: Directions,
     degrade: Degrade,
+    extra: Sampler,
 }
 
 #[derive(Clone, Debug)]
@@ -149,11 +152,11 @@ impl Faults {
             (0.0..=1.0).contains(&degrade.loss)
                 && (0.0..=1.0).contains(&degrade.duplicate)
                 && degrade.slower >= 0.0
-                && degrade.slower.is_finite()
-                && degrade.extra <= Span::MAX,
+                && degrade.slower.is_finite(),
             "a link fault has fractions, a factor and a span: {degrade:?}"
         );
-        self.links.push(LinkFault { id, directions: Directions::new(map, spec), degrade });
+        let extra = degrade.extra.compile();
+        self.links.push(LinkFault { id, directions: Directions::new(map, spec), degrade, extra });
     }
 
     pub fn slow(&mut self, node_count: usize, id: FaultId, nodes: &[NodeId], factor: f64) {
@@ -258,12 +261,16 @@ impl Faults {
         false
     }
 
-    /// By how much delays from `from` to `to` are stretched now.
-    pub fn strain(&self, from: u32, to: u32) -> Strain {
+    /// By how much the delay of a message from `from` to `to` is stretched now. `luck` is the message's own; what faults
+    /// add is drawn from numbers derived from it, so that it does not change the delay itself.
+    pub fn strain(&self, from: u32, to: u32, luck: u64) -> Strain {
         let mut strain = Strain { factor: 1.0, extra: Span::ZERO };
         for fault in self.links.iter().filter(|fault| fault.directions.affect(from, to)) {
             strain.factor *= fault.degrade.slower;
-            strain.extra = (strain.extra + fault.degrade.extra).min(Span::MAX);
+            if !fault.extra.is_zero() {
+                let extra = Span(fault.extra.sample(derive(luck, 2 + u64::from(fault.id.0)))).min(Span::MAX);
+                strain.extra = Span(strain.extra.0.saturating_add(extra.0)).min(Span::MAX);
+            }
         }
         for slow in &self.slow {
             for end in [from, to] {
@@ -278,7 +285,7 @@ impl Faults {
     /// The faults that stretch this way have bitten, once for each message. Nothing multiplies a delay of zero.
     pub fn count_strain(&mut self, delay_ns: u64, from: u32, to: u32) {
         for fault in &self.links {
-            let stretches = (fault.degrade.slower != 1.0 && delay_ns > 0) || fault.degrade.extra != Span::ZERO;
+            let stretches = (fault.degrade.slower != 1.0 && delay_ns > 0) || !fault.extra.is_zero();
             if stretches && fault.directions.affect(from, to) {
                 bite(&mut self.hits, fault.id);
             }

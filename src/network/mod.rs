@@ -150,15 +150,16 @@ impl Network {
         if self.faults.loses(terms.loss, || unit(bits(Purpose::Loss)), from, to) {
             return Fate::Lost(LossCause::Chance);
         }
-        let strain = self.faults.strain(from, to);
-        let delay = self.map.sample(terms.hops, leg, bits(Purpose::Delay));
-        let mut first = left_at + strain.stretch(delay);
+        let luck = bits(Purpose::Delay);
+        let delay = self.map.sample(terms.hops, leg, luck);
+        let mut first = left_at + self.faults.strain(from, to, luck).stretch(delay);
         self.faults.count_strain(delay, from, to);
         let mut second = None;
         if self.faults.doubles(terms.duplicate, || unit(bits(Purpose::Duplicate)), from, to) {
             // The copy takes its own time. It is one message to its sender, so it leaves with the original.
-            let delay = self.map.sample(terms.hops, leg, derive(bits(Purpose::Duplicate), 1));
-            second = Some(left_at + strain.stretch(delay));
+            let luck = derive(bits(Purpose::Duplicate), 1);
+            let delay = self.map.sample(terms.hops, leg, luck);
+            second = Some(left_at + self.faults.strain(from, to, luck).stretch(delay));
         }
         if terms.fifo {
             let last = self.last_arrivals.entry((envelope.from, envelope.to)).or_insert(SimTime::ZERO);
@@ -180,8 +181,9 @@ impl Network {
         }
         let (from, to) = self.spots(envelope.from, envelope.to, envelope.group);
         let terms = Terms::of(&self.map, &self.overrides, from, to);
-        let delay = self.map.sample(terms.hops, envelope.leg, bits(self.draws, Purpose::Delay, envelope));
-        self.faults.strain(from, to).stretch(delay)
+        let luck = bits(self.draws, Purpose::Delay, envelope);
+        let delay = self.map.sample(terms.hops, envelope.leg, luck);
+        self.faults.strain(from, to, luck).stretch(delay)
     }
 
     /// Counts a message whose fate the caller has set, as a script may.

@@ -550,7 +550,7 @@ fn slow_nodes_and_links_multiply_and_count() {
     assert_eq!(network.send(ms(0), &write(0, 1, 1)), Fate::Deliver(ms(200)), "both ends are slow");
     assert_eq!(network.send(ms(0), &write(2, 3, 1)), Fate::Deliver(ms(2)));
     assert_eq!(network.hits(FaultId(0)), 3);
-    let worse = Degrade { slower: 3.0, extra: Span::from_ms(5), ..Degrade::default() };
+    let worse = Degrade { slower: 3.0, extra: Dist::Constant(5 * MS), ..Degrade::default() };
     network.add_link_fault(FaultId(7), &one_way(0, 2), worse);
     assert_eq!(
         network.send(ms(0), &write(0, 2, 1)),
@@ -573,8 +573,8 @@ fn a_lossy_link_fault_counts_what_it_and_not_the_link_itself_lost() {
     let mut alone = Network::new(&config, 4);
     let mut faulty = Network::new(&config, 4);
     let half = Degrade { loss: 0.5, ..Degrade::default() };
-    faulty.add_link_fault(FaultId(0), &one_way(0, 1), half);
-    faulty.add_link_fault(FaultId(1), &one_way(0, 1), half);
+    faulty.add_link_fault(FaultId(0), &one_way(0, 1), half.clone());
+    faulty.add_link_fault(FaultId(1), &one_way(0, 1), half.clone());
     faulty.add_link_fault(FaultId(2), &one_way(1, 0), half);
     for op in 0..20_000 {
         alone.send(ms(0), &write(0, 1, op));

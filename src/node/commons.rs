@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::kernel::dist::Dist;
 use crate::kernel::ids::{KeyId, NodeId, SegmentId};
 use crate::kernel::rng::Keyed;
 use crate::kernel::sampler::Sampler;
@@ -83,10 +84,14 @@ pub struct Commons {
     pub read_time: Sampler,
     /// Service time of a write.
     pub write_time: Sampler,
+    /// Service time of a read that finds its object in the cache.
+    pub hit_time: Sampler,
     /// Storage takes no time at all: no queue, no cache, no buffer.
     pub instant_storage: bool,
     /// Suspicion is knowledge.
     pub certain: bool,
+    /// By node: requests that passed it over because their coordinator did not trust it.
+    pub passed_over: Vec<u64>,
     /// The rings that follow from views of the membership.
     pub rings: Rings,
     /// Which ranges each node owns under them.
@@ -98,6 +103,7 @@ impl Commons {
     pub fn new(config: Config, layout: Layout, members: &[NodeId]) -> Commons {
         let read_time = config.storage.read.compile();
         let write_time = config.storage.write.compile();
+        let hit_time = config.storage.cache.as_ref().map_or(Dist::Constant(0), |cache| cache.hit.clone()).compile();
         let instant_storage = read_time.is_zero()
             && write_time.is_zero()
             && config.storage.cache.is_none()
@@ -110,11 +116,21 @@ impl Commons {
             keys: Directory::default(),
             read_time,
             write_time,
+            hit_time,
             instant_storage,
+            passed_over: Vec::new(),
             rings: Rings::default(),
             owned: OwnedRanges::default(),
             config,
         }
+    }
+
+    /// A request passes a node over that it should have gone to.
+    pub fn passes_over(&mut self, node: NodeId) {
+        if self.passed_over.len() <= node.index() {
+            self.passed_over.resize(node.index() + 1, 0);
+        }
+        self.passed_over[node.index()] += 1;
     }
 
     /// The rings that follow from a view. Computed once for each view that is asked about.

@@ -285,12 +285,12 @@ pub struct Buffer {
 }
 
 /// Objects whose reads are short.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Cache {
     /// Objects it holds.
     pub count: u32,
-    /// How long a hit takes.
-    pub hit: Span,
+    /// How long a hit takes, in nanoseconds.
+    pub hit: Dist,
 }
 
 /// How background work shares storage with requests (Dynamo §6.5).

@@ -29,6 +29,7 @@ impl Node {
         let profile = commons.config.profiles[usize::from(profile_id.0)];
         let placement = self.placement(commons);
         let list = placement.ring.list(commons.keys.segment(key));
+        self.count_passed_over(commons, list, profile.n);
         let Some((targets, next)) = quorum::plan(self.ask(commons, list, profile, profile.r), |node| self.trusts(node))
         else {
             let reply =

@@ -450,7 +450,9 @@ impl Node {
         if sent > 0 {
             out.set_timer(peer_timeout, Timer::Peer(id));
         }
-        if waited == peer_timeout
+        // A node that was paused hears its first timer late, and must not forget the request's own timeout: it is set
+        // again when nobody is left to be asked. Of two such timers the second finds the request gone.
+        if (waited == peer_timeout || sent == 0)
             && let Some(timeout) = commons.config.profiles[usize::from(request.profile.0)].timeout
         {
             out.set_timer(Span(timeout.0 - peer_timeout.0), Timer::Deadline(id));
@@ -499,6 +501,13 @@ impl Node {
             BackgroundOwner::Transfer => self.on_transfer_stored(commons, now, number, out),
             BackgroundOwner::AntiEntropy => self.on_exchange_storage(commons, now, number, out),
             BackgroundOwner::BufferWriter => self.on_buffer_written(commons, now, out),
+        }
+    }
+
+    /// Counts the first `n` of a list that a request led here passes over.
+    fn count_passed_over(&self, commons: &mut Commons, list: &[NodeId], n: u8) {
+        if !self.memory.detector.calm() {
+            list.iter().take(usize::from(n)).filter(|&&node| !self.trusts(node)).for_each(|&node| commons.passes_over(node));
         }
     }
 

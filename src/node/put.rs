@@ -157,6 +157,7 @@ impl Node {
         let profile = commons.config.profiles[usize::from(profile_id.0)];
         let segment = commons.keys.segment(key);
         let list = placement.ring.list(segment);
+        self.count_passed_over(commons, list, profile.n);
         let planned = quorum::plan(self.ask(commons, list, profile, profile.w), |node| self.trusts(node));
         let Some((targets, next)) = planned else {
             out.send(client, op, attempt, Message::PutReply { outcome: Outcome::TooFewReplicas, version: None });
@@ -171,8 +172,11 @@ impl Node {
         }
         self.stats.puts_led += 1;
         let version = self.new_version(commons, now, key, &local, &put, write_id(op, attempt));
-        if self.scheme != Scheme::LastWriteWins && !targets.iter().any(|t| t.node == self.id && t.owner.is_none()) {
-            // This copy is not stored here for good, so the table will not tell which counters are used up.
+        let is_stored_now = commons.instant_storage && self.disk_error.is_none();
+        let is_owner = targets.iter().any(|t| t.node == self.id && t.owner.is_none());
+        if self.scheme != Scheme::LastWriteWins && !(is_owner && is_stored_now) {
+            // The table does not tell which counters are used up: this copy is not stored here for good, or waits for
+            // storage and may be overtaken by the next write, by a crash or by a failing disk.
             self.disk.issued.insert(key, version.dot().counter);
         }
         if op.is_scripted() {

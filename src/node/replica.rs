@@ -407,15 +407,16 @@ fn service_time(
     let storage = &commons.config.storage;
     match &job.work {
         JobWork::Read { key, .. } => {
-            if let Some(config) = storage.cache
+            if let Some(config) = &storage.cache
                 && cache.touch(*key, config.count)
             {
                 stats.cache_hits += 1;
-                return config.hit.0;
+                let bits = commons.draws.bits(Purpose::Service, job.op.0, tag(2, me.0, job.attempt));
+                return commons.hit_time.sample(bits);
             }
         }
         JobWork::Write { key, .. } => {
-            if let Some(config) = storage.cache {
+            if let Some(config) = &storage.cache {
                 cache.touch(*key, config.count);
             }
         }

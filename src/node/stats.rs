@@ -27,6 +27,8 @@ pub struct Stats {
     pub hints_dropped: u64,
     /// Hints lost with a disk.
     pub hints_lost: u64,
+    /// Hints that a newer write of the same owner and key made needless.
+    pub hints_replaced: u64,
     /// Hints delivered that the owner had already.
     pub hints_duplicated: u64,
     /// Gauge: hints held now.
@@ -108,6 +110,7 @@ macro_rules! sums {
             hints_expired,
             hints_dropped,
             hints_lost,
+            hints_replaced,
             hints_duplicated,
             hints_held,
             hints_bytes,

@@ -3,6 +3,7 @@
 use super::Builder;
 use crate::cluster::chaos::{self as to, Nodes, Occurrence};
 use crate::cluster::config::Step;
+use crate::kernel::dist::Dist;
 use crate::kernel::ids::NodeId;
 use crate::kernel::time::{SimTime, Span};
 use crate::network::Degrade;
@@ -71,7 +72,7 @@ impl Builder<'_> {
                     loss: link.loss.0,
                     duplicate: link.duplicate.0,
                     slower: link.slower.unwrap_or(1.0),
-                    extra: link.extra.as_ref().map_or(Span::ZERO, |extra| self.constant("chaos.link.extra", extra)),
+                    extra: link.extra.as_ref().map_or(Dist::Constant(0), |extra| self.dist("chaos.link.extra", extra)),
                 },
             }),
             skew: chaos.skew.as_on().map(|skew| to::Skew {

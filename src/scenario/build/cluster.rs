@@ -149,7 +149,7 @@ impl Builder<'_> {
             }),
             cache: storage.cache.as_on().map(|cache| to::Cache {
                 count: cache.count,
-                hit: self.constant("cluster.storage.cache.hit", &cache.hit),
+                hit: self.dist("cluster.storage.cache.hit", &cache.hit),
             }),
             background: match &storage.background {
                 from::Background::Unlimited => to::Background::Unlimited,

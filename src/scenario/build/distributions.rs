@@ -123,17 +123,6 @@ impl Builder<'_> {
         Delay { legs: Leg::ALL.map(|leg| self.checked(path, dist(spec, Some(leg), self.files))) }
     }
 
-    /// A duration where no chance is possible.
-    pub(super) fn constant(&mut self, path: &str, spec: &DistSpec<Span>) -> Span {
-        match spec {
-            DistSpec::Constant(span) => *span,
-            _ => {
-                self.fail(path, "a plain duration is needed here, like \"5ms\"");
-                Span::ZERO
-            }
-        }
-    }
-
     fn checked(&mut self, path: &str, dist: Result<Dist, String>) -> Dist {
         match dist.and_then(|dist| dist.check().map(|()| dist)) {
             Ok(dist) => dist,

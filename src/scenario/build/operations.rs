@@ -148,7 +148,12 @@ impl Builder<'_> {
     /// operation takes two numbers, one for each of the requests that it may be made of.
     fn draws(&mut self, path: &str, text: &str) -> Option<(SessionId, u32)> {
         let parsed = parse_draws(text).and_then(|(name, session, number)| {
-            let group = self.spec.clients.iter().position(|group| group.name.0 == name)?;
+            let Some(group) = self.spec.clients.iter().position(|group| group.name.0 == name) else {
+                // A scripted client is one session.
+                let first = self.first_sessions.last().expect("there is always one after the last group").0;
+                let at = self.world.scripted.iter().position(|known| known == name)?;
+                return (session == 1).then(|| (SessionId(first + at as u32), 2 * number));
+            };
             let known = (1..=self.spec.clients[group].count).contains(&session);
             known.then(|| (SessionId(self.first_sessions[group].0 + session - 1), 2 * number))
         });

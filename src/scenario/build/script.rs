@@ -4,7 +4,7 @@ use super::Builder;
 use crate::cluster::config::{self as to, When};
 use crate::kernel::dist::Dist;
 use crate::kernel::ids::NodeId;
-use crate::kernel::time::{SimTime, Span};
+use crate::kernel::time::SimTime;
 use crate::network::Degrade;
 use crate::node::outputs::{Admin, Task};
 use crate::node::replica::{DiskFate, FailingAccess};
@@ -139,7 +139,7 @@ impl Builder<'_> {
                     extra: link
                         .extra
                         .as_ref()
-                        .map_or(Span::ZERO, |extra| self.constant(&format!("{here}.extra"), extra)),
+                        .map_or(Dist::Constant(0), |extra| self.dist(&format!("{here}.extra"), extra)),
                 },
             },
             other => unreachable!("{} is no fault", other.name()),

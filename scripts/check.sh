@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What has to hold before a change goes out: format, lints, documentation, tests.
+# The same and more, on a clean checkout: .ci/run
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo fmt --check

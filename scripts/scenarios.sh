@@ -1,22 +1,29 @@
 #!/usr/bin/env bash
-# Runs every scenario once and says which broke. Usage: scripts/scenarios.sh [FOLDER]
-# Exit status 0: every expectation that could be judged held.
+# Runs scenarios once each and says which broke. Usage: scripts/scenarios.sh [FOLDER or FILE …]
+# Without arguments: all of scenarios/. Exit status 0: every expectation that could be judged held.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --quiet || exit 1
+files=()
+for place in "${@:-scenarios}"; do
+  if [ -d "$place" ]; then files+=("$place"/*.json); else files+=("$place"); fi
+done
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 broken=0
-for file in "${1:-scenarios}"/*.json; do
-  begin=$(date +%s.%N)
-  ./target/release/dynamo-sim run "$file" --out "$out/$(basename "$file" .json)" --quiet >"$out/log" 2>&1
+for file in "${files[@]}"; do
+  begin=$(date +%s%N)
+  ./target/release/dynamo-sim run "$file" -j 2 --out "$out/$(basename "$file" .json)" >"$out/log" 2>&1
   status=$?
-  seconds=$(echo "$(date +%s.%N) - $begin" | bc)
+  took=$((($(date +%s%N) - begin) / 10000000))
   case $status in
     0) verdict="held" ;;
-    3) verdict="not all judged" ;;
-    *) verdict="BROKEN ($status)"; broken=$((broken + 1)); cat "$out/log" ;;
+    3) verdict="held as far as judged" ;;
+    *) verdict="BROKEN (exit status $status)"; broken=$((broken + 1)) ;;
   esac
-  printf '%-36s %6.2f s  %s\n' "$(basename "$file")" "$seconds" "$verdict"
+  printf '%-36s %4d.%02d s  %s\n' "$(basename "$file")" $((took / 100)) $((took % 100)) "$verdict"
+  if [ $status -ne 0 ] && [ $status -ne 3 ]; then sed 's/^/    /' "$out/log"; fi
+  rm -rf "$out/$(basename "$file" .json)"
 done
-[ "$broken" -eq 0 ] || { echo "$broken scenarios broke"; exit 1; }
+[ "$broken" -eq 0 ] || { echo "$broken of ${#files[@]} scenarios broke"; exit 1; }
+echo "${#files[@]} scenarios, none broken"

@@ -72,7 +72,7 @@ struct Listener {
 
 impl Observer for Listener {
     fn interest(&self) -> Interest {
-        Interest { operations: true, notes: true, faults: true, totals: true }
+        Interest { operations: true, notes: true, changes: true, faults: true, totals: true, ..Interest::default() }
     }
     fn observe(&mut self, _: SimTime, _: &Observation<'_>) {
         self.heard += 1;

@@ -34,7 +34,12 @@ const RUNS: &[(&str, usize, u64, &[(&str, &str)])] = &[
     ("scenarios/seeds-heal-split-ring.json", 1, 2, &[]),
     ("scenarios/chaos.json", 0, 3, &[]),
     ("scenarios/join-under-load.json", 1, 1, &[("clients.users.arrival.open.rate", "50/s"), ("settle", "1s")]),
-    ("benches/everything.json", 0, 1, &[("duration", "300ms")]),
+    (
+        "benches/everything.json",
+        0,
+        1,
+        &[("duration", "300ms"), ("script.down.at", "100ms"), ("script.down.for", "100ms")],
+    ),
 ];
 
 fn config(file: &str, setting: usize, seed: u64, changes: &[(&str, &str)]) -> RunConfig {
@@ -161,7 +166,15 @@ fn assert_equal_files(one: &Path, other: &Path) {
 fn results_of_two_processes_are_equal_byte_for_byte() {
     let folder = tempfile::tempdir().expect("a folder for results");
     let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
-    let run = ["benches/everything.json", "--set", "duration=300ms"];
+    let run = [
+        "benches/everything.json",
+        "--set",
+        "duration=300ms",
+        "--set",
+        "script.down.at=100ms",
+        "--set",
+        "script.down.for=100ms",
+    ];
     assert_eq!(program(&run, &one), program(&run, &other));
     assert_equal_files(&one, &other);
 }

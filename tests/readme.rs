@@ -118,3 +118,30 @@ fn the_reference_names_every_example_and_every_example_says_what_it_shows() {
         assert!(about.chars().count() <= 160, "{stem}: the line about it is short: {}", about.chars().count());
     }
 }
+
+/// Every field and every word that the schema knows.
+fn vocabulary(schema: &serde_json::Value, words: &mut std::collections::BTreeSet<String>) {
+    match schema {
+        serde_json::Value::Object(object) => {
+            let fields = object.get("properties").and_then(|properties| properties.as_object());
+            words.extend(fields.into_iter().flat_map(|fields| fields.keys().cloned()));
+            let allowed = object.get("enum").and_then(|allowed| allowed.as_array());
+            words.extend(allowed.into_iter().flatten().filter_map(|word| word.as_str()).map(String::from));
+            object.values().for_each(|value| vocabulary(value, words));
+        }
+        serde_json::Value::Array(list) => list.iter().for_each(|value| vocabulary(value, words)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_reference_has_every_field_and_every_word_of_the_format() {
+    let reference = page("docs/scenarios.md");
+    let mut words = std::collections::BTreeSet::new();
+    vocabulary(&dynamo_sim::scenario::schema(), &mut words);
+    assert!(words.len() > 200, "the schema has a vocabulary: {}", words.len());
+    let known: std::collections::BTreeSet<&str> =
+        reference.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '$').collect();
+    let missing: Vec<&String> = words.iter().filter(|word| !known.contains(word.as_str())).collect();
+    assert!(missing.is_empty(), "docs/scenarios.md does not say what these are: {missing:?}");
+}

@@ -52,9 +52,9 @@ impl Node {
         out: &mut Outputs,
     ) -> bool {
         let stored = match self.disk.hints.add(owner, key, version, self.scheme, now) {
-            Added::Stored { .. } => {
+            Added::Stored { replaced } => {
                 self.stats.hints_created += 1;
-                out.note(|| Note::HintStored { owner, key, version: version.clone() });
+                out.note(|| Note::HintStored { owner, key, version: version.clone(), replaced });
                 true
             }
             Added::AlreadyThere => true,

@@ -149,6 +149,8 @@ pub enum Note {
         key: KeyId,
         /// What.
         version: Version,
+        /// How many hints for the same owner it made needless.
+        replaced: u32,
     },
     /// The owner acknowledged a hint.
     HintDelivered {

@@ -230,6 +230,9 @@ fn facts(out: &mut String, config: &RunConfig, run: &Played, measured: &Measured
                 parts.push(format!("{} {}", count(hint(what)), what.word()));
             }
         }
+        if run.end.nodes.iter().map(|stats| stats.hints_delivered).sum::<u64>() < hint(HintCount::Created) {
+            parts[0].push_str(" (newer ones replace older)");
+        }
         facts.push(("hints".into(), parts.join(", ")));
     }
     if let Some(repairs) = value(measured, Metric::ReadRepairWrites).filter(|repairs| *repairs > 0.0) {
@@ -461,7 +464,7 @@ fn grouped(out: &mut String, settings: &[SettingRow], judgements: &[Judgement], 
             (all, held) if all == held => format!(" {DIM}in all {all} settings{RESET}"),
             (all, held) => format!(" {DIM}in {held} of {all} settings{RESET}"),
         };
-        let text = if same_text { first.text.clone() } else { format!("{} and so on", first.text) };
+        let text = if same_text { first.text.clone() } else { format!("{} …", common(&group)) };
         let mut block = String::new();
         paragraph(&mut block, &format!("  {color}{mark}{RESET} "), 4, &text, width.saturating_sub(24), "");
         let _ = writeln!(out, "{}{counts}", block.trim_end());
@@ -487,6 +490,16 @@ fn grouped(out: &mut String, settings: &[SettingRow], judgements: &[Judgement], 
             let _ = writeln!(out, "      {DIM}and {} settings more, in summary.csv{RESET}", failed.len() - SHOWN);
         }
     }
+}
+
+/// The words with which all texts of a group begin.
+fn common(group: &[&Judgement]) -> String {
+    let mut words: Vec<&str> = group.first().map_or_else(Vec::new, |first| first.text.split(' ').collect());
+    for judgement in group {
+        let same = words.iter().zip(judgement.text.split(' ')).take_while(|(mine, theirs)| **mine == *theirs).count();
+        words.truncate(same);
+    }
+    words.join(" ")
 }
 
 #[cfg(test)]

@@ -233,6 +233,10 @@ fn push_narrow(text: &mut String, narrow: &Narrow) {
 
 /// A number with its unit, as people write it.
 pub fn shown(value: f64, unit: Unit) -> String {
+    // From a second on in seconds.
+    if unit == Unit::Ms && value.abs() >= 1_000.0 {
+        return format!("{}s", plain(value / 1_000.0));
+    }
     let suffix = match unit {
         Unit::Ms => "ms",
         Unit::Bytes => "B",

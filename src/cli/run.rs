@@ -380,6 +380,92 @@ mod tests {
     }
 
     #[test]
+    fn the_manifest_names_every_file_by_its_hash() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let single = |a: &mut RunArguments| {
+            a.seed = Some(3);
+            a.set = vec![("sweep".into(), "null".into())];
+        };
+        assert_eq!(run(&arguments(path, LOAD, "out", single)), HELD);
+        let files = contents(&path.join("out"));
+        let manifest = &files.iter().find(|(name, _)| name == "manifest.json").expect("it is there").1;
+        let manifest: Json = serde_json::from_slice(manifest).expect("it is JSON");
+        let others: Vec<_> = files.iter().filter(|(name, _)| name != "manifest.json").collect();
+        assert_eq!(manifest["files"].as_object().expect("a map").len(), others.len());
+        for (name, bytes) in others {
+            let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(bytes));
+            assert_eq!(manifest["files"][name], json!(hash), "{name}");
+        }
+        let summary = &files.iter().find(|(name, _)| name == "summary.json").expect("it is there").1;
+        let summary: Json = serde_json::from_slice(summary).expect("it is JSON");
+        assert_eq!((&manifest["seeds"], &manifest["digests"]), (&json!([3]), &json!([summary["digest"]])));
+        let fields: Vec<&String> = summary.as_object().expect("an object").keys().collect();
+        let documented = [
+            "format",
+            "scenario",
+            "seed",
+            "digest",
+            "status",
+            "virtual_ms",
+            "setting",
+            "metrics",
+            "windows",
+            "clients",
+            "nodes",
+            "samples",
+            "faults",
+            "steps",
+            "expect",
+            "properties",
+            "notices",
+        ];
+        assert_eq!(fields, documented);
+    }
+
+    /// What logs write their histograms in.
+    fn from_base64(text: &str) -> Vec<u8> {
+        const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let digit = |byte: u8| DIGITS.iter().position(|&other| other == byte).expect("a digit") as u32;
+        let digits: Vec<u32> = text.bytes().filter(|&byte| byte != b'=').map(digit).collect();
+        let mut bytes = Vec::new();
+        for group in digits.chunks(4) {
+            let bits = group.iter().fold(0, |bits, digit| bits << 6 | digit) << (6 * (4 - group.len()));
+            bytes.extend(&bits.to_be_bytes()[1..group.len()]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_histograms_of_a_run_are_read_back_whole() {
+        use hdrhistogram::serialization::Deserializer;
+        use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let single = |a: &mut RunArguments| {
+            a.seed = Some(3);
+            a.set = vec![("sweep".into(), "null".into())];
+        };
+        assert_eq!(run(&arguments(path, LOAD, "out", single)), HELD);
+        let log = std::fs::read(path.join("out/latency.hlog")).expect("it is there");
+        let csv = std::fs::read_to_string(path.join("out/latency.csv")).expect("it is there");
+        let mut read = 0;
+        for entry in IntervalLogIterator::new(&log) {
+            let LogEntry::Interval(interval) = entry.expect("each line is one of a log") else { continue };
+            let bytes = from_base64(interval.encoded_histogram());
+            let histogram: hdrhistogram::Histogram<u64> =
+                Deserializer::new().deserialize(&mut &bytes[..]).expect("it is a histogram");
+            let tag = interval.tag().expect("each has a tag").as_str().replace('.', ",");
+            // The median in the table, and the number of samples, are those of the histogram.
+            let row = csv.lines().find(|row| row.starts_with(&format!("{tag},0.5,"))).expect("it is in the table");
+            let median = crate::measure::number::plain(histogram.value_at_quantile(0.5) as f64 / 1e6);
+            assert_eq!(row, format!("{tag},0.5,{median},{}", histogram.len()));
+            read += 1;
+        }
+        assert!(read >= 2, "gets and puts are there");
+    }
+
+    #[test]
     fn results_do_not_depend_on_the_number_of_jobs() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path();
@@ -391,6 +477,19 @@ mod tests {
         let runs = runs.expect("it is text");
         assert!(runs.starts_with("setting,r,seed,digest,status,get.count,"), "{runs}");
         assert_eq!(runs.lines().count(), 7, "two settings and three seeds");
+        let header: Vec<&str> = runs.lines().next().expect("a header").split(',').skip(5).collect();
+        let order: Vec<String> = crate::measure::Metric::all().iter().map(crate::measure::Metric::column).collect();
+        let places: Vec<Option<usize>> =
+            header.iter().map(|column| order.iter().position(|known| known == column)).collect();
+        assert!(
+            places.iter().all(Option::is_some) && places.is_sorted(),
+            "columns stand as in the reference: {header:?}"
+        );
+        let p9999 = header.iter().position(|column| *column == "get.latency.p9999_ms").expect("gets were answered");
+        let rows = runs.lines().skip(1).map(|row| row.split(',').skip(5).collect::<Vec<_>>());
+        for row in rows {
+            assert_eq!((row.len(), row[p9999]), (header.len(), ""), "too few samples leave a cell empty");
+        }
         let summary = &one.iter().find(|(name, _)| name == "summary.csv").expect("it is there").1;
         let summary = String::from_utf8_lossy(summary);
         assert!(summary.starts_with("setting,r,seeds,broken,get.count,get.count.low,get.count.high,"), "{summary}");

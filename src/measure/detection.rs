@@ -177,9 +177,10 @@ impl Draining {
         Draining { pending: vec![0; node_count as usize], back_since: vec![None; node_count as usize], longest: None }
     }
 
-    /// A hint is held for this owner.
-    pub fn stored(&mut self, owner: NodeId) {
-        self.pending[owner.index()] += 1;
+    /// A hint is held for this owner, in place of so many others.
+    pub fn stored(&mut self, owner: NodeId, replaced: u32) {
+        let pending = &mut self.pending[owner.index()];
+        *pending = (*pending + 1).saturating_sub(u64::from(replaced));
     }
 
     /// A hint for this owner was delivered, or thrown away.
@@ -191,6 +192,15 @@ impl Draining {
         {
             let took = now.since(since);
             self.longest = Some(self.longest.map_or(took, |longest| longest.max(took)));
+        }
+    }
+
+    /// A fault has ended: every owner may be reached from now on, unless another fault keeps it away.
+    pub fn heals(&mut self, now: SimTime) {
+        for (pending, back_since) in self.pending.iter().zip(&mut self.back_since) {
+            if *pending > 0 {
+                *back_since = Some(now);
+            }
         }
     }
 
@@ -233,8 +243,9 @@ mod tests {
     #[test]
     fn hints_drain_from_the_recovery_to_the_last_delivery() {
         let mut draining = Draining::new(2);
-        draining.stored(B);
-        draining.stored(B);
+        draining.stored(B, 0);
+        draining.stored(B, 0);
+        draining.stored(B, 1);
         draining.up(SimTime(50), B);
         draining.gone(SimTime(60), B);
         assert_eq!(draining.longest, None);

@@ -150,8 +150,12 @@ impl Recorder {
         match note {
             Note::Suspected { peer } => self.detection.suspects(now, node, *peer),
             Note::Trusted { peer } => self.detection.trusts(now, node, *peer),
-            Note::HintStored { owner, .. } => self.draining.stored(*owner),
-            Note::HintDelivered { owner, .. } | Note::HintDropped { owner, .. } => self.draining.gone(now, *owner),
+            Note::HintStored { owner, replaced, .. } => self.draining.stored(*owner, *replaced),
+            Note::HintDelivered { owner, .. } | Note::HintDropped { owner, expired: true, .. } => {
+                self.draining.gone(now, *owner);
+            }
+            // The store was full, so it was never held.
+            Note::HintDropped { expired: false, .. } => {}
             Note::Waited { waited } => {
                 let open = self.windows.iter().enumerate().filter(|(_, window)| window.is_open());
                 for (window, _) in open {
@@ -204,7 +208,10 @@ impl Observer for Recorder {
             Observation::Finished(finished) => self.on_finished(now, finished),
             Observation::Node { node, note } => self.on_note(now, *node, note),
             Observation::FaultBegins { step } => self.timeline.fault_begins(*step),
-            Observation::FaultEnds { step } => self.timeline.fault_ends(*step),
+            Observation::FaultEnds { step } => {
+                self.timeline.fault_ends(*step);
+                self.draining.heals(now);
+            }
             Observation::Down { node } => self.detection.down(now, *node),
             Observation::Up { node } => {
                 self.detection.up(now, *node);

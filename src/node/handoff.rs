@@ -55,7 +55,7 @@ impl Node {
             Added::Stored { replaced } => {
                 self.stats.hints_created += 1;
                 self.stats.hints_replaced += u64::from(replaced);
-                out.note(|| Note::HintStored { owner, key, version: version.clone() });
+                out.note(|| Note::HintStored { owner, key, version: version.clone(), replaced });
                 true
             }
             Added::AlreadyThere => true,

@@ -151,6 +151,8 @@ pub enum Note {
         key: KeyId,
         /// What.
         version: Version,
+        /// How many hints for the same owner it made needless.
+        replaced: u32,
     },
     /// The owner acknowledged a hint.
     HintDelivered {

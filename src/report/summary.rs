@@ -26,10 +26,10 @@ pub struct About<'a> {
     pub notices: &'a [String],
 }
 
-/// A number of a file: a whole one for counts, with decimals otherwise.
+/// A number of a file: a whole one for counts and bytes, with decimals otherwise.
 pub fn number(value: f64, unit: Unit) -> Json {
     let text = plain(value);
-    if unit == Unit::Count
+    if matches!(unit, Unit::Count | Unit::Bytes)
         && let Ok(whole) = text.parse::<i64>()
     {
         return json!(whole);

@@ -230,6 +230,9 @@ fn facts(out: &mut String, config: &RunConfig, run: &Played, measured: &Measured
                 parts.push(format!("{} {}", count(hint(what)), what.word()));
             }
         }
+        if run.end.nodes.iter().map(|stats| stats.hints_delivered).sum::<u64>() < hint(HintCount::Created) {
+            parts[0].push_str(" (newer ones replace older)");
+        }
         facts.push(("hints".into(), parts.join(", ")));
     }
     if let Some(repairs) = value(measured, Metric::ReadRepairWrites).filter(|repairs| *repairs > 0.0) {
@@ -416,7 +419,7 @@ fn medians(
         |header: &str, cells: &[String]| cells.iter().map(|cell| widest(cell)).fold(widest(header), usize::max) + 2;
     let column = |place: usize, rows: &[Vec<String>]| rows.iter().map(|row| row[place].clone()).collect::<Vec<_>>();
     let mut used: usize = 1 + (0..header.len()).map(|place| wide(&header[place], &column(place, &rows))).sum::<usize>();
-    let mut hidden = 0;
+    let mut hidden: u64 = 0;
     for metric in &wanted {
         let values: Vec<Option<f64>> = settings.iter().map(|setting| median(setting.number, metric)).collect();
         if values.iter().all(Option::is_none) {
@@ -437,8 +440,16 @@ fn medians(
         table.add_row(row);
     });
     out.push_str(&align(&mut table, 1 + axes.len()));
-    let more = if hidden > 0 { format!("; {hidden} more in summary.csv") } else { String::new() };
-    let _ = writeln!(out, "  {DIM}medians over the seeds{more}{RESET}");
+    let mut notes: Vec<String> = Vec::new();
+    if campaign.runs.len() > settings.len() {
+        notes.push("medians over the seeds".into());
+    }
+    if hidden > 0 {
+        notes.push(format!("{} more in summary.csv", things(hidden, "column")));
+    }
+    if !notes.is_empty() {
+        let _ = writeln!(out, "  {DIM}{}{RESET}", notes.join("; "));
+    }
 }
 
 /// The expectations of a sweep: each once, with how many of its settings came out how, then each setting that did not.
@@ -458,13 +469,11 @@ fn grouped(out: &mut String, settings: &[SettingRow], judgements: &[Judgement], 
         let same_text = group.iter().all(|judgement| judgement.text == first.text);
         let counts = match (group.len(), of(Verdict::Held)) {
             (1, _) if same_text => String::new(),
-            (all, held) if all == held => format!(" {DIM}in all {all} settings{RESET}"),
-            (all, held) => format!(" {DIM}in {held} of {all} settings{RESET}"),
+            (all, held) if all == held => format!(": in all {all} settings"),
+            (all, held) => format!(": in {held} of {all} settings"),
         };
-        let text = if same_text { first.text.clone() } else { format!("{} and so on", first.text) };
-        let mut block = String::new();
-        paragraph(&mut block, &format!("  {color}{mark}{RESET} "), 4, &text, width.saturating_sub(24), "");
-        let _ = writeln!(out, "{}{counts}", block.trim_end());
+        let text = if same_text { first.text.clone() } else { format!("{} …", common(&group)) };
+        paragraph(out, &format!("  {color}{mark}{RESET} "), 4, &format!("{text}{counts}"), width, "");
         let failed: Vec<&&Judgement> = group.iter().filter(|judgement| judgement.verdict != Verdict::Held).collect();
         // Not judged in all settings for one reason is said once.
         if let Some(one) = failed.first()
@@ -487,6 +496,16 @@ fn grouped(out: &mut String, settings: &[SettingRow], judgements: &[Judgement], 
             let _ = writeln!(out, "      {DIM}and {} settings more, in summary.csv{RESET}", failed.len() - SHOWN);
         }
     }
+}
+
+/// The words with which all texts of a group begin.
+fn common(group: &[&Judgement]) -> String {
+    let mut words: Vec<&str> = group.first().map_or_else(Vec::new, |first| first.text.split(' ').collect());
+    for judgement in group {
+        let same = words.iter().zip(judgement.text.split(' ')).take_while(|(mine, theirs)| **mine == *theirs).count();
+        words.truncate(same);
+    }
+    words.join(" ")
 }
 
 #[cfg(test)]

@@ -173,11 +173,7 @@ impl<'a> Simulation<'a> {
     /// Runs to the end.
     pub fn play(&mut self) {
         let latest = self.latest_end();
-        while let Some(next) = self.agenda.peek_time() {
-            if next > self.end_at.unwrap_or(latest) {
-                break;
-            }
-            let Some((at, _, due)) = self.agenda.next() else { break };
+        while let Some((at, _, due)) = self.agenda.next_until(self.end_at.unwrap_or(latest)) {
             self.now = at;
             match due {
                 Due::Event(event) => self.on_event(event),
@@ -261,6 +257,7 @@ impl<'a> Simulation<'a> {
         self.give(node, Input::Wake(wake));
     }
 
+    #[inline(always)]
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery { from, to, sent_at, leg, .. } = delivery;
         if !self.network.never_cut() {
@@ -392,19 +389,22 @@ impl<'a> Simulation<'a> {
         let key = scripted.map_or(op.0, |fates| fates.draws);
         let envelope = Envelope { from, to, group, leg, op: key, replica, attempt, bytes };
         let fate = match scripted.and_then(|fates| fates.fate(leg, replica)) {
-            Some(_) if self.network.cut_between(from, to, group) => Fate::Lost(LossCause::Cut),
-            Some(LegFate::Takes(span)) => Fate::Deliver(self.now + span),
-            Some(LegFate::Lost) => Fate::Lost(LossCause::Script),
-            None => {
-                let fate = self.network.send(self.now, &envelope);
-                self.dispatch(fate, from, to, op, attempt, leg, message);
-                return;
+            None => self.network.send(self.now, &envelope),
+            Some(fate) => {
+                let fate = match fate {
+                    _ if self.network.cut_between(from, to, group) => Fate::Lost(LossCause::Cut),
+                    LegFate::Takes(span) => Fate::Deliver(self.now + span),
+                    LegFate::Lost => Fate::Lost(LossCause::Script),
+                };
+                self.network.charge(leg, bytes, fate);
+                fate
             }
         };
-        self.network.charge(leg, bytes, fate);
         self.dispatch(fate, from, to, op, attempt, leg, message);
     }
 
+    // Inlined, with what it calls and what calls it: a message would be copied at each step.
+    #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     fn dispatch(
         &mut self,

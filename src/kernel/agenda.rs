@@ -47,7 +47,7 @@ impl<E, T> Agenda<E, T> {
     ///
     /// # Panics
     /// If `at` is in the past.
-    #[inline]
+    #[inline(always)]
     pub fn schedule(&mut self, at: SimTime, event: E) -> u64 {
         assert!(at >= self.now, "nothing is scheduled in the past");
         let seq = self.number();

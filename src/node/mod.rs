@@ -214,6 +214,7 @@ impl Node {
         }
     }
 
+    #[inline(always)]
     fn on_message(
         &mut self,
         commons: &mut Commons,

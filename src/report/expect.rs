@@ -74,7 +74,7 @@ fn metric(loaded: &Loaded, expectation: &spec::Expectation, settings: &[&Setting
         nodes: nodes(loaded, expectation.node.as_ref())?,
         step: expectation.step.as_ref().map(ToString::to_string),
     };
-    let query = Query { metric: metric, narrow };
+    let query = Query { metric, narrow };
     let versus = match &expectation.versus {
         None => None,
         Some(versus) => {

@@ -170,7 +170,12 @@ impl Node {
             // storage and may be overtaken by the next write, by a crash or by a failing disk.
             self.disk.issued.insert(key, version.dot().counter);
         }
-        out.note(|| Note::Coordinated { op, key, version: version.clone() });
+        if op.is_scripted() {
+            // The result of a step names who led it, whoever listens.
+            out.tell(Note::Coordinated { op, key, version: version.clone() });
+        } else {
+            out.note(|| Note::Coordinated { op, key, version: version.clone() });
+        }
 
         let id = self.memory.requests.insert(Request {
             op,

@@ -6,7 +6,8 @@
 
 use dynamo_sim::cluster;
 use dynamo_sim::cluster::outcome::RunEnd;
-use dynamo_sim::history::Observer;
+use dynamo_sim::history::{Finished, Interest, Observation, Observer};
+use dynamo_sim::kernel::time::SimTime;
 use dynamo_sim::measure::{Measured, Metric, Recorder, Scope};
 use dynamo_sim::node::stats::Stats;
 use dynamo_sim::scenario::build::run_config;
@@ -103,7 +104,7 @@ fn fails(played: &Played) -> f64 {
 #[test]
 fn hints() {
     let scan = ("cluster.hints.scan_every", r#""500ms""#);
-    let never = ("cluster.hints.scan_every", r#""never""#);
+    let never = ("cluster.hints.scan_every", r#""1h""#);
     let recovery = ("cluster.hints.deliver", r#""recovery""#);
     each_has_more_in_its_second_run(&[
         ("hints", LOAD, &[("cluster.hints", r#""off""#)], &[], |p| p.sum(|s| s.hints_created)),
@@ -122,7 +123,7 @@ fn hints() {
            { "at": "300ms", "restart": { "nodes": "B" } },
            { "at": "310ms", "client": "z", "get": { "key": "K", "via": "B", "r": 1 } }"#,
     );
-    let off = ("cluster.hints.scan_every", r#""never""#);
+    let off = ("cluster.hints.scan_every", r#""1h""#);
     assert_eq!(play(&steps, &[off]).values(1), ["v0"], "who serves at once serves what it has");
     let waits = ("cluster.hints.recovered_node", r#""waits""#);
     assert_eq!(play(&steps, &[off, waits]).values(1), ["v1"], "who waits for its hints leaves reads to others");
@@ -314,7 +315,17 @@ fn membership_and_transfer() {
         ("fan_out", join, &[("cluster.membership.fan_out", "1")], &[("cluster.membership.fan_out", "3")], gossip),
         ("confirm", join, &[("cluster.transfer.confirm", "false")], &[("cluster.transfer.confirm", "true")], transfers),
         ("batch", join, &set("cluster.transfer.batch", r#""1MB""#), &set("cluster.transfer.batch", r#""1kB""#), transfers),
-        ("throttle", join, &set("cluster.transfer.throttle", r#""unlimited""#), &set("cluster.transfer.throttle", r#""20kB/s""#), took),
+        (
+            "throttle",
+            join,
+            &set("cluster.transfer.batch", r#""1kB""#),
+            &[
+                ("cluster.membership.gossip_every", r#""200ms""#),
+                ("cluster.transfer.batch", r#""1kB""#),
+                ("cluster.transfer.throttle", r#""5kB/s""#),
+            ],
+            took,
+        ),
     ]);
     each_makes_another_run(&[
         (
@@ -417,15 +428,26 @@ fn storage() {
     ]);
     let entropy = ("cluster.anti_entropy.every", r#""300ms""#);
     let background = |value| [entropy, ("cluster.storage.background", value), ("cluster.storage.read", r#""2ms""#)];
+    let behind: &str = &LOAD.replace("\"script\": [", r#""script": [ { "at": "3s", "wipe": { "nodes": "n3" } }, "#);
+    let background = |value| [entropy, ("cluster.storage.background", value), ("cluster.storage.read", r#""5ms""#)];
     each_makes_another_run(&[(
         "background",
-        LOAD,
+        behind,
         &[
             &background(r#""unlimited""#),
             &background(r#"{"slices": {"count": 1}}"#),
-            &background(r#"{"admission": {"target": "5ms", "over": "1s"}}"#),
         ],
     )]);
+    each_has_more_in_its_second_run(&[
+        ("admission", LOAD, &background(r#""unlimited""#), &background(r#""admission""#), |p| p.sum(|s| s.slice_samples)),
+        (
+            "admission.target",
+            LOAD,
+            &background(r#"{"admission": {"target": "1ms", "over": "1s"}}"#),
+            &background(r#"{"admission": {"target": "1s", "over": "1s"}}"#),
+            |p| p.sum(|s| s.slices_granted),
+        ),
+    ]);
     let tail = script(
         r#"{ "at": "0s", "client": "y", "put": { "key": "K", "value": "v1", "via": "A", "w": 3 } },
            { "at": "30ms", "for": "10ms", "crash": { "nodes": "all", "disk": "tail_lost" } },
@@ -487,11 +509,11 @@ fn the_network() {
     each_has_more_in_its_second_run(&[
         ("within_region", LOAD, &[], &[("network.within_region", r#""3ms""#)], get),
         ("client", LOAD, &[], &[("network.client", r#""9ms""#)], get),
-        ("loss", LOAD, &[], &[("network.loss", "0.2")], |p| p.metric("get.latency.p99")),
+        ("loss", LOAD, &[], &[("network.loss", "0.2")], get),
         ("duplicate", LOAD, &[], &[("network.duplicate", "0.5")], |p| p.end.events as f64),
         ("bandwidth", LOAD, &[], &[("network.bandwidth", r#""50kB/s""#)], get),
         ("link delay", LOAD, &[], &[("network.links", &delay)], get),
-        ("link loss", LOAD, &[], &[("network.links", &loss)], |p| p.metric("get.latency.p99")),
+        ("link loss", LOAD, &[], &[("network.links", &loss)], get),
         ("link duplicate", LOAD, &[], &[("network.links", &duplicate)], |p| p.end.events as f64),
         ("link bandwidth", LOAD, &[], &[("network.links", &narrow)], get),
     ]);
@@ -530,7 +552,7 @@ fn clients() {
         ("retries", LOAD, &[("network.loss", "0.2"), ("clients.users.retries", "3")], &[("network.loss", "0.2")], fails),
         ("context", LOAD, &[puts, few], &[puts, few, ("clients.users.context", r#""none""#)], siblings),
         ("value_size", LOAD, &[], &u("clients.users.value_size", r#""50kB""#), |p| p.metric("bytes.foreground")),
-        ("preload", LOAD, &u("clients.users.preload", "false"), &[], |p| p.end.stored_keys.iter().sum::<u64>() as f64),
+        ("preload", LOAD, &[mix(r#"{"get": 1}"#), ("clients.users.preload", "false")], &[], |p| p.end.stored_keys.iter().sum::<u64>() as f64),
         ("mix", LOAD, &[mix(r#"{"get": 1}"#)], &[mix(r#"{"get": 1, "delete": 1}"#)], |p| p.metric("delete.count")),
         (
             "read_after",
@@ -566,8 +588,8 @@ fn clients() {
             "poll",
             leave,
             &[
-                &[gossip, ("clients.users.routing", r#"{"ring_aware": {"poll": "10s"}}"#)],
-                &[gossip, ("clients.users.routing", r#"{"ring_aware": {"poll": "200ms"}}"#)],
+                &[gossip, ("clients.users.routing", r#"{"client_driven": {"poll": "10s"}}"#)],
+                &[gossip, ("clients.users.routing", r#"{"client_driven": {"poll": "200ms"}}"#)],
             ],
         ),
         ("spacing", LOAD, &[&[], &[("clients.users.arrival.open.spacing", r#""even""#)]]),
@@ -586,17 +608,44 @@ fn clients() {
                 &[("clients.users.key_prefix", r#""other""#)],
             ],
         ),
-        (
-            "data",
-            LOAD,
-            &[
-                &[few],
-                &[few, ("clients.users.data", r#"{"blob": {"merge": "first"}}"#)],
-                &[few, ("clients.users.data", r#"{"set": {}}"#)],
-                &[few, ("clients.users.data", r#"{"counter": {}}"#)],
-            ],
-        ),
     ]);
+}
+
+/// What clients wrote.
+#[derive(Default)]
+struct Written(std::collections::BTreeSet<String>);
+
+impl Observer for Written {
+    fn interest(&self) -> Interest {
+        Interest { operations: true, ..Interest::default() }
+    }
+    fn observe(&mut self, _now: SimTime, observation: &Observation<'_>) {
+        if let Observation::Finished(Finished { written: Some(version), .. }) = observation {
+            self.0.insert(format!("{:?}", version.value()));
+        }
+    }
+}
+
+#[test]
+fn data_and_how_it_is_merged() {
+    let mut seen = std::collections::BTreeSet::new();
+    let kinds = [
+        r#"{"set": {"merge": "union"}}"#,
+        r#"{"set": {"merge": "or_set"}}"#,
+        r#"{"set": {"merge": "newest"}}"#,
+        r#"{"counter": {"merge": "sum"}}"#,
+        r#"{"counter": {"merge": "newest"}}"#,
+        r#""blob""#,
+    ];
+    for data in kinds {
+        let set = [("clients.users.data", data), ("clients.users.keys.*.count", "1"), ("clients.users.context", r#""none""#)];
+        let set: Vec<(String, String)> = set.iter().map(|(p, v)| (p.to_string(), v.to_string())).collect();
+        let loaded = load(&Memory::new("x.json", LOAD), &set).expect("it is a scenario");
+        let config = run_config(&loaded.settings[0].spec, 5, &loaded.files).expect("it is a run").config;
+        let mut written = Written::default();
+        cluster::run(&config, &mut [&mut written]);
+        assert!(written.0.len() > 10 && seen.insert(written.0), "{data} is written like another");
+    }
 }
 
 #[test]
@@ -678,7 +727,7 @@ fn steps() {
             if task == "hints" { "D" } else { "A" }
         ));
         let steps = if task == "hints" { steps.replace(r#", "with": "B""#, "") } else { steps };
-        let end = play(&steps, &[switch, ("cluster.hints.scan_every", r#""never""#), ("cluster.detector", r#""perfect""#)]).end;
+        let end = play(&steps, &[switch, ("cluster.hints.scan_every", r#""1h""#), ("cluster.detector", r#""perfect""#)]).end;
         end.steps.iter().all(|step| step.broken.as_ref().is_none_or(Vec::is_empty))
     };
     let entropy = ("cluster.anti_entropy", r#"{"every": "never"}"#);

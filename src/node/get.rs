@@ -97,14 +97,16 @@ impl Node {
     ) {
         let Some(request) = self.memory.requests.get_mut(id) else { return };
         let Some(index) = request.answered(from, siblings.is_some()) else { return };
-        let Work::Get { replies, fastest, .. } = &mut request.work else { return };
+        let Work::Get { replies, fastest, repairs_due, .. } = &mut request.work else { return };
+        // A read that blocks on its repair has enough already; who answers meanwhile is looked at when it is over.
+        let is_repairing = *repairs_due > 0;
         match siblings {
             Some(siblings) => {
                 if replies.is_empty() {
                     *fastest = from;
                 }
                 replies.push((index as u8, siblings));
-                if !request.replied && request.enough() {
+                if !request.replied && !is_repairing && request.enough() {
                     self.answer_get(commons, now, id, out);
                 } else {
                     self.close_get(commons, id, out);

@@ -118,7 +118,17 @@ impl Node {
         if self.memory.handoff.busy_with(owner) {
             return;
         }
-        let hints = self.disk.hints.batch(owner, after, BATCH);
+        let mut hints = self.disk.hints.batch(owner, after, BATCH);
+        if let Some(rate) = commons.config.hints.and_then(|hints| hints.throttle) {
+            // No more at once than the throttle lets pass in a second, and at least one.
+            let mut bytes = 0.0;
+            let fits = hints.iter().take_while(|(_, version)| {
+                bytes += version.wire_bytes() as f64;
+                bytes <= rate
+            });
+            let fits = fits.count().max(1);
+            hints.truncate(fits);
+        }
         let Some((last, _)) = hints.last() else { return };
         let last = *last;
         // If the owner has left the ring its keys have new owners; the first of them takes the hint.

@@ -123,7 +123,8 @@ impl<'a> Simulation<'a> {
             serving,
             network: Network::new(&config.network, config.seed),
             reach: (config.node.detector == Detector::Perfect).then(|| Reachability::new(real)),
-            outputs: Outputs::heard(interest.notes),
+            // Who led a scripted operation is told by a note, and a step may expect it whoever listens.
+            outputs: Outputs::heard(interest.notes || !config.scripted.is_empty()),
             keys,
             clients,
             script: Script::new(config),

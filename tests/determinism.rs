@@ -26,8 +26,11 @@ use dynamo_sim::scenario::source::{Disk, Memory};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A run of each kind: who is meant, which setting, which seed, and what is changed so that it takes no time.
-const RUNS: &[(&str, usize, u64, &[(&str, &str)])] = &[
+/// A scenario, number of the setting, seed, and what is changed so that it takes no time.
+type Chosen = (&'static str, usize, u64, &'static [(&'static str, &'static str)]);
+
+/// A run of each kind.
+const RUNS: &[Chosen] = &[
     ("scenarios/smallest.json", 0, 1, &[("duration", "2s")]),
     ("scenarios/ce-3-sloppy-stale-after-ack.json", 0, 1, &[]),
     ("scenarios/hint-exercise.json", 1, 1, &[]),

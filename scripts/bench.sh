@@ -32,7 +32,7 @@ if command -v valgrind >/dev/null; then
   instructions() {
     valgrind --tool=callgrind --callgrind-out-file="$work/callgrind" "$bench" --once "$1" "$2" \
       >"$work/operations" 2>"$work/log" || { cat "$work/log" >&2; return 1; }
-    sed -n 's/^summary: *//p;s/^totals: *//p' "$work/callgrind" | head -1 | cut -d' ' -f1
+    sed -n 's/^summary: *//p;s/^totals: *//p' "$work/callgrind" | tail -1 | cut -d' ' -f1
   }
   for case in reference everything; do
     first=$(instructions "$case" 1)

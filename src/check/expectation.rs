@@ -18,7 +18,7 @@ pub enum BoundKind {
     Below,
     /// Exactly this.
     Equals,
-    /// Near this, by [`Expectation::within`].
+    /// Near this, by `within`.
     CloseTo,
 }
 

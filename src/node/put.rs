@@ -60,6 +60,10 @@ impl Node {
 
     /// Whether this node may lead a write of the key.
     fn may_lead(&self, commons: &Commons, placement: &Placement, key: KeyId, profile: ProfileId) -> bool {
+        if self.id.index() >= commons.config.capacity.len() {
+            // The coordinator that a client carries within itself (Dynamo §6.4) leads what it is given.
+            return true;
+        }
         let n = usize::from(commons.config.profiles[usize::from(profile.0)].n);
         let list = placement.ring.list(commons.keys.segment(key));
         match commons.config.coordination.write_coordinator {

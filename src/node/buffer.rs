@@ -92,9 +92,16 @@ mod tests {
             placement.ring.primary(world.commons.keys.segment(key)).0 == node
         });
         let context = world.held(node.unwrap(), key);
-        let put =
-            Put { value: Value::Blob(value), size: 10, context, client_stamp: 0, preferred: None };
-        world.ask(node.unwrap(), Message::Put { key, profile: ProfileId(0), forwarded: crate::node::message::RequestId::NONE, put: put.into() });
+        let put = Put { value: Value::Blob(value), size: 10, context, client_stamp: 0, preferred: None };
+        world.ask(
+            node.unwrap(),
+            Message::Put {
+                key,
+                profile: ProfileId(0),
+                forwarded: crate::node::message::RequestId::NONE,
+                put: put.into(),
+            },
+        );
     }
 
     fn value(world: &World, key: KeyId) -> Option<u64> {
@@ -228,7 +235,15 @@ mod tests {
                 client_stamp: 0,
                 preferred: None,
             };
-            world.ask(0, Message::Put { key, profile: ProfileId(0), forwarded: crate::node::message::RequestId::NONE, put: put.into() });
+            world.ask(
+                0,
+                Message::Put {
+                    key,
+                    profile: ProfileId(0),
+                    forwarded: crate::node::message::RequestId::NONE,
+                    put: put.into(),
+                },
+            );
         };
         write(&mut world, 1);
         world.run_for(Span::from_ms(3));

@@ -209,9 +209,7 @@ impl Message {
         HEADER_BYTES
             + match self {
                 Message::Get { .. } | Message::Read { .. } => KEY_BYTES,
-                Message::Put { put, .. } => {
-                    KEY_BYTES + put.size + put.context.iter().map(clock_bytes).sum::<u32>()
-                }
+                Message::Put { put, .. } => KEY_BYTES + put.size + put.context.iter().map(clock_bytes).sum::<u32>(),
                 Message::GetReply { siblings, .. } => siblings_bytes(siblings),
                 Message::PutReply { version, .. } => version.as_ref().map_or(0, clock_bytes),
                 Message::ReadReply { siblings, .. } => siblings.as_ref().map_or(0, siblings_bytes),

@@ -228,7 +228,13 @@ impl Node {
             match message {
                 Message::Get { key, profile } => self.on_get(commons, now, (from, op, attempt), key, profile, out),
                 Message::Put { key, profile, forwarded, put } => {
-                    self.on_put(commons, now, from, PutArrival { client: from, op, attempt, key, profile, forwarded, put }, out);
+                    self.on_put(
+                        commons,
+                        now,
+                        from,
+                        PutArrival { client: from, op, attempt, key, profile, forwarded, put },
+                        out,
+                    );
                 }
                 _ => unreachable!("a client sends requests only"),
             }
@@ -508,7 +514,10 @@ impl Node {
     /// Counts the first `n` of a list that a request led here passes over.
     fn count_passed_over(&self, commons: &mut Commons, list: &[NodeId], n: u8) {
         if !self.memory.detector.calm() {
-            list.iter().take(usize::from(n)).filter(|&&node| !self.trusts(node)).for_each(|&node| commons.passes_over(node));
+            list.iter()
+                .take(usize::from(n))
+                .filter(|&&node| !self.trusts(node))
+                .for_each(|&node| commons.passes_over(node));
         }
     }
 

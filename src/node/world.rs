@@ -275,7 +275,12 @@ impl World {
             client_stamp: 0,
             preferred: None,
         };
-        let message = Message::Put { key, profile: ProfileId(0), forwarded: crate::node::message::RequestId::NONE, put: put.into() };
+        let message = Message::Put {
+            key,
+            profile: ProfileId(0),
+            forwarded: crate::node::message::RequestId::NONE,
+            put: put.into(),
+        };
         let op = OpId::of_session(session, number);
         self.input(via, Input::Message { from: Endpoint::client(session), op, attempt: 0, message });
     }

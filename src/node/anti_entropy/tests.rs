@@ -439,14 +439,16 @@ fn exercise_h1_a_recovered_owner_gets_what_it_missed() {
         world.preload(owner.0, key, &first);
     }
     world.crash(list[0].0, DiskFate::Kept);
-    let put = Put {
-        value: Value::Blob(1),
-        size: 10,
-        context: Siblings::one(first),
-        client_stamp: 0,
-        preferred: None,
-    };
-    world.ask(list[1].0, Message::Put { key, profile: crate::node::config::ProfileId(0), forwarded: crate::node::message::RequestId::NONE, put: put.into() });
+    let put = Put { value: Value::Blob(1), size: 10, context: Siblings::one(first), client_stamp: 0, preferred: None };
+    world.ask(
+        list[1].0,
+        Message::Put {
+            key,
+            profile: crate::node::config::ProfileId(0),
+            forwarded: crate::node::message::RequestId::NONE,
+            put: put.into(),
+        },
+    );
     world.run_for(Span::from_ms(300));
     world.restart(list[0].0);
     world.run_until(SimTime::ZERO + Span::from_ms(600));

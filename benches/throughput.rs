@@ -4,6 +4,8 @@
 //! one case once for so many virtual seconds and prints its operations: what `scripts/bench.sh` counts the
 //! instructions of. A get and a put count as one operation each, an update is both.
 
+#![expect(clippy::disallowed_macros, reason = "a bench prints what it measured")]
+
 use dynamo_sim::cluster::config::RunConfig;
 use dynamo_sim::cluster::outcome::RunEnd;
 use dynamo_sim::measure::Recorder;

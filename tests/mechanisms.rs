@@ -761,6 +761,24 @@ fn chaos() {
 }
 
 #[test]
+fn clients_can_be_cut_off_by_chaos() {
+    let profile = |class: &str, among: &str| {
+        let others: Vec<String> = ["crash", "pause", "slow", "cut", "link"]
+            .iter()
+            .filter(|other| **other != class)
+            .map(|other| format!(r#""{other}": "off""#))
+            .collect();
+        format!(r#"{{"present": 1, "{class}": {{"every": "500ms", "among": {among}}}, {}}}"#, others.join(", "))
+    };
+    for class in ["cut", "link"] {
+        let nodes = r#"["n1", "n2", "n3", "n4"]"#;
+        let with_clients = r#"["n1", "n2", "n3", "n4", "clients"]"#;
+        let [nodes, clients] = [nodes, with_clients].map(|among| play(LOAD, &[("chaos", &profile(class, among))]));
+        assert_ne!(nodes.end.digest, clients.end.digest, "{class}");
+    }
+}
+
+#[test]
 fn what_is_watched_changes_nothing() {
     let set = vec![("measure.bucket".to_string(), r#""100ms""#.to_string())];
     let loaded = load(&Memory::new("x.json", LOAD), &set).expect("it is a scenario");

@@ -58,7 +58,9 @@ fn refused(output: &Output, code: i32, says: &str) {
 #[test]
 fn help_and_version_are_always_there() {
     let directory = folder(&[("bad.json", "{")]);
-    for arguments in [&["--help"][..], &["--version"], &["run", "--help"], &["run", "bad.json", "--help"], &["help", "run"]] {
+    for arguments in
+        [&["--help"][..], &["--version"], &["run", "--help"], &["run", "bad.json", "--help"], &["help", "run"]]
+    {
         let output = run(arguments, directory.path());
         assert_eq!(status(&output), 0, "{arguments:?}: {}", text(&output.stderr));
         assert!(!output.stdout.is_empty());
@@ -91,7 +93,8 @@ fn bad_usage_is_told_with_a_hint() {
 
 #[test]
 fn input_that_cannot_be_read_is_named() {
-    let directory = folder(&[("empty.json", ""), ("bom.json", "\u{feff}"), ("typo.json", &PAIR.replace("cluster", "claster"))]);
+    let directory =
+        folder(&[("empty.json", ""), ("bom.json", "\u{feff}"), ("typo.json", &PAIR.replace("cluster", "claster"))]);
     let say = |file: &str, says: &str| {
         refused(&run(&["run", file], directory.path()), 2, says);
         refused(&run(&["validate", file], directory.path()), 2, says);
@@ -110,7 +113,8 @@ fn input_that_cannot_be_read_is_named() {
 #[test]
 fn a_scenario_may_come_from_standard_input() {
     let directory = folder(&[]);
-    let mut child = program(&["run", "-", "-o", "out"], directory.path()).stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut child =
+        program(&["run", "-", "-o", "out"], directory.path()).stdin(Stdio::piped()).spawn().expect("it starts");
     child.stdin.take().expect("it was asked for").write_all(PAIR.as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(status(&output), 0, "{}", text(&output.stderr));
@@ -177,7 +181,8 @@ fn whole_files(directory: &Path) -> Vec<String> {
 fn who_stops_it_gets_130_and_no_results() {
     for name in ["-INT", "-TERM"] {
         let directory = folder(&[("long.json", LONG)]);
-        let mut child = program(&["run", "long.json", "-o", "out", "-j", "1"], directory.path()).spawn().expect("it starts");
+        let mut child =
+            program(&["run", "long.json", "-o", "out", "-j", "1"], directory.path()).spawn().expect("it starts");
         std::thread::sleep(Duration::from_millis(700));
         signal(&child, name);
         assert_eq!(ends(&mut child).code(), Some(130), "{name}");
@@ -242,8 +247,27 @@ const RICH: &str = r#"{ "version": 1, "duration": "200ms", "settle": "100ms", "w
 fn mutant(dice: &mut Dice) -> Vec<u8> {
     let mut bytes = RICH.as_bytes().to_vec();
     let numbers = [
-        "0", "-1", "1e999", "-0.0", "1e308", "18446744073709551616", "4294967296", "0.5", "90", "NaN", "null", "\"\"", "[]", "{}", "\"0s\"",
-        "\"292y\"", "\"1ns\"", "\"106751d\"", "\"all\"", "true", "1000000",
+        "0",
+        "-1",
+        "1e999",
+        "-0.0",
+        "1e308",
+        "18446744073709551616",
+        "4294967296",
+        "0.5",
+        "90",
+        "NaN",
+        "null",
+        "\"\"",
+        "[]",
+        "{}",
+        "\"0s\"",
+        "\"292y\"",
+        "\"1ns\"",
+        "\"106751d\"",
+        "\"all\"",
+        "true",
+        "1000000",
     ];
     // Half of them get one wrong value only, which is more often still a scenario.
     let gently = dice.roll(2) == 0;
@@ -294,7 +318,8 @@ fn spoilt_scenarios_are_refused_and_never_crash_it() {
             if big {
                 continue;
             }
-            let mut child = program(&["run", "m.json", "-q", "--force", "-o", "out"], directory.path()).spawn().expect("it starts");
+            let mut child =
+                program(&["run", "m.json", "-q", "--force", "-o", "out"], directory.path()).spawn().expect("it starts");
             let began = Instant::now();
             let code = loop {
                 if let Some(status) = child.try_wait().expect("it is ours") {

@@ -96,7 +96,10 @@ fn broken(config: &RunConfig, promises: Promises) -> Vec<String> {
     let pending: u64 = simulation.nodes().iter().map(|node| node.hints().len()).sum();
     let gone = sums.hints_delivered + sums.hints_expired + sums.hints_lost + sums.hints_replaced;
     if sums.hints_created != gone + pending || sums.hints_held != pending {
-        wrong.push(format!("hints: {pending} pending, {} held, {} created: {sums:?}", sums.hints_held, sums.hints_created));
+        wrong.push(format!(
+            "hints: {pending} pending, {} held, {} created: {sums:?}",
+            sums.hints_held, sums.hints_created
+        ));
     }
     // Leaks.
     for node in simulation.nodes() {

@@ -113,9 +113,13 @@ fn hints() {
         ("ttl", LOAD, &[scan], &[scan, ("cluster.hints.ttl", r#""100ms""#)], |p| p.sum(|s| s.hints_expired)),
         ("max_per_node", LOAD, &[scan], &[scan, ("cluster.hints.max_per_node", "1")], |p| p.sum(|s| s.hints_dropped)),
         ("throttle", LOAD, &[scan], &[scan, ("cluster.hints.throttle", r#""100B/s""#)], |p| p.end.hints_pending as f64),
-        ("replaced", LOAD, &[("clients.users.keys.*.count", "40"), scan], &[("clients.users.keys.*.count", "2"), scan], |p| {
-            p.sum(|s| s.hints_replaced)
-        }),
+        (
+            "replaced",
+            LOAD,
+            &[("clients.users.keys.*.count", "40"), scan],
+            &[("clients.users.keys.*.count", "2"), scan],
+            |p| p.sum(|s| s.hints_replaced),
+        ),
     ]);
     let steps = script(
         r#"{ "at": "0s", "crash": { "nodes": "B" } },
@@ -156,13 +160,14 @@ fn read_repair() {
 #[test]
 fn anti_entropy() {
     let every = |period| ("cluster.anti_entropy.every", period);
-    let wiped: &str = &LOAD.replace(r#"crash": { "nodes": "n2" }"#, r#"pause": { "nodes": "n2" }"#).replace(
-        "\"script\": [",
-        r#""script": [ { "at": "4s", "wipe": { "nodes": "n3" } }, "#,
-    );
+    let wiped: &str = &LOAD
+        .replace(r#"crash": { "nodes": "n2" }"#, r#"pause": { "nodes": "n2" }"#)
+        .replace("\"script\": [", r#""script": [ { "at": "4s", "wipe": { "nodes": "n3" } }, "#);
     let fast = every(r#""500ms""#);
     each_has_more_in_its_second_run(&[
-        ("anti_entropy", LOAD, &[("cluster.anti_entropy", r#""off""#)], &[every(r#""1s""#)], |p| p.sum(|s| s.exchanges)),
+        ("anti_entropy", LOAD, &[("cluster.anti_entropy", r#""off""#)], &[every(r#""1s""#)], |p| {
+            p.sum(|s| s.exchanges)
+        }),
         ("every", LOAD, &[every(r#""3s""#)], &[fast], |p| p.sum(|s| s.exchanges)),
         ("depth", wiped, &[fast, ("cluster.anti_entropy.depth", "1")], &[fast], |p| p.sum(|s| s.hashes)),
         ("throttle", wiped, &[fast, ("cluster.anti_entropy.throttle", r#""100B/s""#)], &[fast], |p| {
@@ -195,14 +200,19 @@ fn versioning() {
     let clock = |clock: &str| {
         play(&skewed, &[("cluster.versioning", &format!(r#"{{"last_write_wins": {{"clock": "{clock}"}}}}"#))]).values(2)
     };
-    assert_eq!((clock("node"), clock("client"), clock("lamport")), (vec!["v1".into()], vec!["v2".into()], vec!["v2".into()]));
+    assert_eq!(
+        (clock("node"), clock("client"), clock("lamport")),
+        (vec!["v1".into()], vec!["v2".into()], vec!["v2".into()])
+    );
     let wiped = script(
         r#"{ "at": "0s", "client": "y", "put": { "key": "K", "value": "v1", "via": "A", "context": "none" } },
            { "at": "20ms", "wipe": { "nodes": "A" } },
            { "at": "30ms", "client": "z", "put": { "key": "K", "value": "v2", "via": "A", "context": "none" } },
            { "at": "60ms", "client": "z", "get": { "key": "K", "via": "B", "r": 2, "reaches": ["B", "C"] } }"#,
     );
-    let new_id = |new| play(&wiped, &[("cluster.versioning", &format!(r#"{{"dotted": {{"new_id_after_wipe": {new}}}}}"#))]).values(2);
+    let new_id = |new| {
+        play(&wiped, &[("cluster.versioning", &format!(r#"{{"dotted": {{"new_id_after_wipe": {new}}}}}"#))]).values(2)
+    };
     assert!(new_id(true).contains(&"v2".to_string()), "a wiped node is a new actor: {:?}", new_id(true));
     assert!(new_id(true).len() > new_id(false).len(), "an old one gives old dots again");
     let many = (r#"{"vector_clock": {"max_entries": 2}}"#, r#""vector_clock""#);
@@ -230,10 +240,12 @@ fn no_dot_is_given_twice_while_a_copy_waits_for_storage() {
     );
     let slow = ("cluster.storage.write", r#""5ms""#);
     assert_eq!(play(&steps, &[slow]).values(2), ["v0", "v1", "v2"], "two writes led at once are two versions");
-    let failing = steps.replace(
-        r#"{ "at": "0s","#,
-        r#"{ "at": "0s", "for": "15ms", "disk_error": { "nodes": "A", "on": "write" } }, { "at": "0s","#,
-    ).replace(r#""at": "1ms""#, r#""at": "20ms""#);
+    let failing = steps
+        .replace(
+            r#"{ "at": "0s","#,
+            r#"{ "at": "0s", "for": "15ms", "disk_error": { "nodes": "A", "on": "write" } }, { "at": "0s","#,
+        )
+        .replace(r#""at": "1ms""#, r#""at": "20ms""#);
     let values = play(&failing, &[]).values(2);
     assert_eq!(values, ["v0", "v1", "v2"], "a write that its leader could not store has a dot all the same");
 }
@@ -255,10 +267,11 @@ fn coordination() {
     let strict = ("cluster.replication.quorum", r#""strict""#);
     let timeout = |timeout| play(&lost, &[strict, ("cluster.coordination.timeout", timeout)]).latency_ms(0);
     assert_eq!((timeout(r#""200ms""#), timeout(r#""1s""#)), (202.0, 1_002.0), "then the client is told");
-    let blind = script(
-        r#"{ "at": "0s", "client": "y", "put": { "key": "K", "value": "v1", "via": "A", "context": "none" } }"#,
-    );
-    let outcome = |conflicts| format!("{:?}", play(&blind, &[("cluster.coordination.conflicts", conflicts)]).end.steps[0].outcome);
+    let blind =
+        script(r#"{ "at": "0s", "client": "y", "put": { "key": "K", "value": "v1", "via": "A", "context": "none" } }"#);
+    let outcome = |conflicts| {
+        format!("{:?}", play(&blind, &[("cluster.coordination.conflicts", conflicts)]).end.steps[0].outcome)
+    };
     assert_eq!(outcome(r#""kept""#), "Some(Ok)");
     assert_eq!(outcome(r#""refused""#), "Some(Refused)");
 }
@@ -273,7 +286,12 @@ fn quorums() {
            { "at": "6s", "client": "y", "get": { "key": "K", "via": "A", "r": 1, "n": 1 } }"#,
     );
     let outcomes = |set: Set<'_>| -> Vec<String> {
-        play(&down, set).end.steps.iter().map(|step| format!("{:?}", step.outcome.expect("it is an operation"))).collect()
+        play(&down, set)
+            .end
+            .steps
+            .iter()
+            .map(|step| format!("{:?}", step.outcome.expect("it is an operation")))
+            .collect()
     };
     let all = outcomes(&[]);
     assert_eq!(all[0], "Ok", "a stand-in counts");
@@ -311,10 +329,22 @@ fn membership_and_transfer() {
     let gossip = |p: &Played| p.metric("gossip.messages");
     let transfers = |p: &Played| p.metric("messages.transfer");
     each_has_more_in_its_second_run(&[
-        ("gossip_every", join, &[("cluster.membership.gossip_every", r#""2s""#)], &[("cluster.membership.gossip_every", r#""200ms""#)], gossip),
+        (
+            "gossip_every",
+            join,
+            &[("cluster.membership.gossip_every", r#""2s""#)],
+            &[("cluster.membership.gossip_every", r#""200ms""#)],
+            gossip,
+        ),
         ("fan_out", join, &[("cluster.membership.fan_out", "1")], &[("cluster.membership.fan_out", "3")], gossip),
         ("confirm", join, &[("cluster.transfer.confirm", "false")], &[("cluster.transfer.confirm", "true")], transfers),
-        ("batch", join, &set("cluster.transfer.batch", r#""1MB""#), &set("cluster.transfer.batch", r#""1kB""#), transfers),
+        (
+            "batch",
+            join,
+            &set("cluster.transfer.batch", r#""1MB""#),
+            &set("cluster.transfer.batch", r#""1kB""#),
+            transfers,
+        ),
         (
             "throttle",
             join,
@@ -337,8 +367,16 @@ fn membership_and_transfer() {
                 &set("cluster.membership.mode", r#""pull""#),
             ],
         ),
-        ("rounds", join, &[&set("cluster.membership.rounds", r#""spread""#), &set("cluster.membership.rounds", r#""together""#)]),
-        ("seeds", join, &[&set("cluster.membership.seeds", r#"["n1"]"#), &set("cluster.membership.seeds", r#"["n3", "n4"]"#)]),
+        (
+            "rounds",
+            join,
+            &[&set("cluster.membership.rounds", r#""spread""#), &set("cluster.membership.rounds", r#""together""#)],
+        ),
+        (
+            "seeds",
+            join,
+            &[&set("cluster.membership.seeds", r#"["n1"]"#), &set("cluster.membership.seeds", r#"["n3", "n4"]"#)],
+        ),
         ("via", join, &[&[], &[("script.join.join.via", r#""n4""#)], &[("script.join.join.via", r#""n7""#)]]),
     ]);
     let replace: &str = &join.replace(r#""join": { "node": "n7" }"#, r#""replace": { "node": "n2", "with": "n7" }"#);
@@ -352,14 +390,31 @@ fn detectors() {
     let probes = |p: &Played| p.metric("messages.gossip");
     each_has_more_in_its_second_run(&[
         ("failures", LOAD, &detector(r#"{"local": {"failures": 40}}"#), &[], |p| p.sum(|s| s.suspicions)),
-        ("retry_every", LOAD, &detector(r#"{"local": {"retry_every": "5s"}}"#), &detector(r#"{"local": {"retry_every": "50ms"}}"#), |p| {
-            p.end.events as f64
-        }),
-        ("heartbeat_every", LOAD, &detector(r#"{"phi": {}}"#), &detector(r#"{"phi": {"heartbeat_every": "100ms"}}"#), probes),
+        (
+            "retry_every",
+            LOAD,
+            &detector(r#"{"local": {"retry_every": "5s"}}"#),
+            &detector(r#"{"local": {"retry_every": "50ms"}}"#),
+            |p| p.end.events as f64,
+        ),
+        (
+            "heartbeat_every",
+            LOAD,
+            &detector(r#"{"phi": {}}"#),
+            &detector(r#"{"phi": {"heartbeat_every": "100ms"}}"#),
+            probes,
+        ),
         ("perfect", LOAD, &detector(r#""perfect""#), &[], |p| p.sum(|s| s.suspicions)),
     ]);
     each_makes_another_run(&[
-        ("threshold", LOAD, &[&detector(r#"{"phi": {"heartbeat_every": "100ms"}}"#), &detector(r#"{"phi": {"heartbeat_every": "100ms", "threshold": 2}}"#)]),
+        (
+            "threshold",
+            LOAD,
+            &[
+                &detector(r#"{"phi": {"heartbeat_every": "100ms"}}"#),
+                &detector(r#"{"phi": {"heartbeat_every": "100ms", "threshold": 2}}"#),
+            ],
+        ),
         ("gossiped", LOAD, &[&detector(r#""local""#), &detector(r#""gossiped""#)]),
     ]);
     // One coordinator meets the crashed node; who else knows of it must have been told.
@@ -400,8 +455,12 @@ fn storage() {
     each_has_more_in_its_second_run(&[
         ("read", LOAD, &[], &s(r#"{"read": "5ms"}"#), get),
         ("write", LOAD, &[], &s(r#"{"write": "5ms"}"#), put),
-        ("workers", LOAD, &s(r#"{"read": "3ms", "write": "3ms", "workers": 8}"#), &s(slow), |p| p.sum(|s| s.queue_wait)),
-        ("buffer", LOAD, &s(slow), &s(r#"{"read": "3ms", "write": "3ms", "buffer": "on"}"#), |p| p.sum(|s| s.buffered_writes)),
+        ("workers", LOAD, &s(r#"{"read": "3ms", "write": "3ms", "workers": 8}"#), &s(slow), |p| {
+            p.sum(|s| s.queue_wait)
+        }),
+        ("buffer", LOAD, &s(slow), &s(r#"{"read": "3ms", "write": "3ms", "buffer": "on"}"#), |p| {
+            p.sum(|s| s.buffered_writes)
+        }),
         ("buffer latency", LOAD, &s(r#"{"read": "3ms", "write": "3ms", "buffer": "on"}"#), &s(slow), put),
         (
             "durable_copies",
@@ -433,13 +492,12 @@ fn storage() {
     each_makes_another_run(&[(
         "background",
         behind,
-        &[
-            &background(r#""unlimited""#),
-            &background(r#"{"slices": {"count": 1}}"#),
-        ],
+        &[&background(r#""unlimited""#), &background(r#"{"slices": {"count": 1}}"#)],
     )]);
     each_has_more_in_its_second_run(&[
-        ("admission", LOAD, &background(r#""unlimited""#), &background(r#""admission""#), |p| p.sum(|s| s.slice_samples)),
+        ("admission", LOAD, &background(r#""unlimited""#), &background(r#""admission""#), |p| {
+            p.sum(|s| s.slice_samples)
+        }),
         (
             "admission.target",
             LOAD,
@@ -485,7 +543,10 @@ fn placement() {
             &[&[("cluster.racks", "2")], &[("cluster.racks", "2"), ("cluster.placement.spread", r#""nodes""#)]],
         ),
     ]);
-    let big = [("cluster.nodes", r#"[{"name": "n1", "capacity": 4}, "n2", "n3", "n4", "n5", "n6"]"#), ("cluster.ring", r#""random_tokens""#)];
+    let big = [
+        ("cluster.nodes", r#"[{"name": "n1", "capacity": 4}, "n2", "n3", "n4", "n5", "n6"]"#),
+        ("cluster.ring", r#""random_tokens""#),
+    ];
     let even = [big[0], big[1], ("cluster.placement.by_capacity", "false")];
     each_has_more_in_its_second_run(&[("by_capacity", LOAD, &even, &big, |p| p.end.stored_keys[0] as f64)]);
     let boundary = r#"{ "version": 1, "cluster": { "nodes": ["A", "B", "C"], "replication": { "n": 1, "r": 1, "w": 1 },
@@ -520,7 +581,11 @@ fn the_network() {
     each_makes_another_run(&[
         ("fifo", LOAD, &[&[jitter], &[jitter, ("network.fifo", "true")]]),
         ("link fifo", LOAD, &[&[jitter], &[jitter, ("network.links", &fifo)]]),
-        ("within_rack", LOAD, &[&[("cluster.racks", "2")], &[("cluster.racks", "2"), ("network.within_rack", r#""100us""#)]]),
+        (
+            "within_rack",
+            LOAD,
+            &[&[("cluster.racks", "2")], &[("cluster.racks", "2"), ("network.within_rack", r#""100us""#)]],
+        ),
     ]);
 }
 
@@ -548,11 +613,25 @@ fn clients() {
         ("think", LOAD, &[("clients.users.arrival", r#"{"closed": {"think": "90ms"}}"#)], &[closed], count),
         ("count", LOAD, &[closed], &[closed, ("clients.users.count", "9")], count),
         ("one_at_a_time", LOAD, &[], &u("clients.users.one_at_a_time", "true"), |p| p.metric("ops.latency.mean")),
-        ("timeout", LOAD, &[("network.loss", "0.3")], &[("network.loss", "0.3"), ("clients.users.timeout", r#""5ms""#)], fails),
-        ("retries", LOAD, &[("network.loss", "0.2"), ("clients.users.retries", "3")], &[("network.loss", "0.2")], fails),
+        (
+            "timeout",
+            LOAD,
+            &[("network.loss", "0.3")],
+            &[("network.loss", "0.3"), ("clients.users.timeout", r#""5ms""#)],
+            fails,
+        ),
+        (
+            "retries",
+            LOAD,
+            &[("network.loss", "0.2"), ("clients.users.retries", "3")],
+            &[("network.loss", "0.2")],
+            fails,
+        ),
         ("context", LOAD, &[puts, few], &[puts, few, ("clients.users.context", r#""none""#)], siblings),
         ("value_size", LOAD, &[], &u("clients.users.value_size", r#""50kB""#), |p| p.metric("bytes.foreground")),
-        ("preload", LOAD, &[mix(r#"{"get": 1}"#), ("clients.users.preload", "false")], &[], |p| p.end.stored_keys.iter().sum::<u64>() as f64),
+        ("preload", LOAD, &[mix(r#"{"get": 1}"#), ("clients.users.preload", "false")], &[], |p| {
+            p.end.stored_keys.iter().sum::<u64>() as f64
+        }),
         ("mix", LOAD, &[mix(r#"{"get": 1}"#)], &[mix(r#"{"get": 1, "delete": 1}"#)], |p| p.metric("delete.count")),
         (
             "read_after",
@@ -638,7 +717,8 @@ fn data_and_how_it_is_merged() {
         r#""blob""#,
     ];
     for data in kinds {
-        let set = [("clients.users.data", data), ("clients.users.keys.*.count", "1"), ("clients.users.context", r#""none""#)];
+        let set =
+            [("clients.users.data", data), ("clients.users.keys.*.count", "1"), ("clients.users.context", r#""none""#)];
         let set: Vec<(String, String)> = set.iter().map(|(p, v)| (p.to_string(), v.to_string())).collect();
         let loaded = load(&Memory::new("x.json", LOAD), &set).expect("it is a scenario");
         let config = run_config(&loaded.settings[0].spec, 5, &loaded.files).expect("it is a run").config;
@@ -674,10 +754,8 @@ fn faults() {
         ("pause", &pause, &[("script.f", "null")], &[], |p| p.metric("get.latency.max")),
     ]);
     assert!(hits(&play(&cut, &[])) > hits(&play(&one_way, &[])) / 4.0 && hits(&play(&one_way, &[])) > 0.0);
-    let wipe = LOAD.replace(
-        r#""for": "1500ms", "crash": { "nodes": "n2" }"#,
-        r#""wipe": { "nodes": "n2", "fraction": 0.3 }"#,
-    );
+    let wipe =
+        LOAD.replace(r#""for": "1500ms", "crash": { "nodes": "n2" }"#, r#""wipe": { "nodes": "n2", "fraction": 0.3 }"#);
     each_has_more_in_its_second_run(&[("wipe.fraction", &wipe, &[], &[("script.down.wipe.fraction", "1")], hits)]);
     let repeated = [("script.down.repeat", r#"{"every": "1700ms", "times": 2}"#), ("script.down.for", r#""300ms""#)];
     assert_eq!((play(LOAD, &[]).end.faults.len(), play(LOAD, &repeated).end.faults.len()), (1, 2));
@@ -727,7 +805,8 @@ fn steps() {
             if task == "hints" { "D" } else { "A" }
         ));
         let steps = if task == "hints" { steps.replace(r#", "with": "B""#, "") } else { steps };
-        let end = play(&steps, &[switch, ("cluster.hints.scan_every", r#""1h""#), ("cluster.detector", r#""perfect""#)]).end;
+        let end =
+            play(&steps, &[switch, ("cluster.hints.scan_every", r#""1h""#), ("cluster.detector", r#""perfect""#)]).end;
         end.steps.iter().all(|step| step.broken.as_ref().is_none_or(Vec::is_empty))
     };
     let entropy = ("cluster.anti_entropy", r#"{"every": "never"}"#);
@@ -751,9 +830,13 @@ fn chaos() {
     let quiet = r#"{"crash": "off", "pause": "off", "slow": "off", "cut": "off", "link": "off", "present": 1"#;
     let classes = ["crash", "pause", "slow", "cut", "link", "wipe", "skew", "join", "leave"];
     for class in classes {
-        let profile = format!(r#"{quiet}, "{class}": {{"every": "500ms"}}}}"#).replacen(&format!(r#""{class}": "off", "#), "", 1);
-        let profile = profile.replacen(&format!(r#""{class}": "off""#), r#""present": 1"#, 1).replace(r#""present": 1, "present": 1"#, r#""present": 1"#);
-        let scenario = LOAD.replace(r#"{ "name": "down", "at": "1s", "for": "1500ms", "crash": { "nodes": "n2" } }"#, "");
+        let profile =
+            format!(r#"{quiet}, "{class}": {{"every": "500ms"}}}}"#).replacen(&format!(r#""{class}": "off", "#), "", 1);
+        let profile = profile
+            .replacen(&format!(r#""{class}": "off""#), r#""present": 1"#, 1)
+            .replace(r#""present": 1, "present": 1"#, r#""present": 1"#);
+        let scenario =
+            LOAD.replace(r#"{ "name": "down", "at": "1s", "for": "1500ms", "crash": { "nodes": "n2" } }"#, "");
         let [without, with] =
             [play(&scenario, &[]), play(&scenario, &[("chaos", &profile)])].map(|played| played.end.digest);
         assert_ne!(without, with, "chaos of class {class} changes the run");

@@ -74,7 +74,12 @@ pub struct Occurrence {
 impl Default for Occurrence {
     /// Every 10 s for 3 s, both exponential, among all.
     fn default() -> Occurrence {
-        Occurrence { every: Dist::Exponential { mean: 10e9 }, lasts: Dist::Exponential { mean: 3e9 }, among: None, clients: Vec::new() }
+        Occurrence {
+            every: Dist::Exponential { mean: 10e9 },
+            lasts: Dist::Exponential { mean: 3e9 },
+            among: None,
+            clients: Vec::new(),
+        }
     }
 }
 
@@ -326,7 +331,13 @@ impl Plan<'_> {
                                 let side = stream.below(groups.len() as u64) as usize;
                                 &mut groups[side]
                             }
-                            CutSpec::OneWay { from, to } => if stream.chance(0.5) { from } else { to },
+                            CutSpec::OneWay { from, to } => {
+                                if stream.chance(0.5) {
+                                    from
+                                } else {
+                                    to
+                                }
+                            }
                         };
                         side.groups.push(group);
                     }

@@ -77,7 +77,14 @@ impl Simulation<'_> {
         let number = self.faults.begun.len() as u32;
         let id = FaultId(number);
         let first = self.faults.begun.is_empty();
-        self.faults.begun.push(Begun { step, from: self.now, to: None, hits: 0, counters: Vec::new(), passed_over: Vec::new() });
+        self.faults.begun.push(Begun {
+            step,
+            from: self.now,
+            to: None,
+            hits: 0,
+            counters: Vec::new(),
+            passed_over: Vec::new(),
+        });
         self.faults.to_come -= 1;
         self.faults.active += 1;
         if first {

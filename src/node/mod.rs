@@ -513,7 +513,10 @@ impl Node {
     /// Counts the first `n` of a list that a request led here passes over.
     fn count_passed_over(&self, commons: &mut Commons, list: &[NodeId], n: u8) {
         if !self.memory.detector.calm() {
-            list.iter().take(usize::from(n)).filter(|&&node| !self.trusts(node)).for_each(|&node| commons.passes_over(node));
+            list.iter()
+                .take(usize::from(n))
+                .filter(|&&node| !self.trusts(node))
+                .for_each(|&node| commons.passes_over(node));
         }
     }
 

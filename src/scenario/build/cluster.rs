@@ -147,10 +147,10 @@ impl Builder<'_> {
                 count: buffer.count,
                 durable_copies: self.byte("cluster.storage.buffer.durable_copies", buffer.durable_copies),
             }),
-            cache: storage.cache.as_on().map(|cache| to::Cache {
-                count: cache.count,
-                hit: self.dist("cluster.storage.cache.hit", &cache.hit),
-            }),
+            cache: storage
+                .cache
+                .as_on()
+                .map(|cache| to::Cache { count: cache.count, hit: self.dist("cluster.storage.cache.hit", &cache.hit) }),
             background: match &storage.background {
                 from::Background::Unlimited => to::Background::Unlimited,
                 from::Background::Slices(slices) => to::Background::Slices { count: slices.count },

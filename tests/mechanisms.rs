@@ -486,7 +486,6 @@ fn storage() {
         ),
     ]);
     let entropy = ("cluster.anti_entropy.every", r#""300ms""#);
-    let background = |value| [entropy, ("cluster.storage.background", value), ("cluster.storage.read", r#""2ms""#)];
     let behind: &str = &LOAD.replace("\"script\": [", r#""script": [ { "at": "3s", "wipe": { "nodes": "n3" } }, "#);
     let background = |value| [entropy, ("cluster.storage.background", value), ("cluster.storage.read", r#""5ms""#)];
     each_makes_another_run(&[(

@@ -206,6 +206,10 @@ fn storage_that_takes_time_loses_nothing() {
 
 #[test]
 fn members_come_and_go_and_nothing_is_lost() {
+    // These gave a dot twice while a key that was dropped forgot later counters.
+    for seed in [1025, 1040, 1048, 1226, 1263, 1318] {
+        assert_eq!(broken(&build(BASE, &[JOIN, LEAVE], seed), ALL), [""; 0], "seed {seed}");
+    }
     holds("membership", &[JOIN, LEAVE], ALL, 25);
 }
 

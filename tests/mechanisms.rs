@@ -486,7 +486,6 @@ fn storage() {
         ),
     ]);
     let entropy = ("cluster.anti_entropy.every", r#""300ms""#);
-    let background = |value| [entropy, ("cluster.storage.background", value), ("cluster.storage.read", r#""2ms""#)];
     let behind: &str = &LOAD.replace("\"script\": [", r#""script": [ { "at": "3s", "wipe": { "nodes": "n3" } }, "#);
     let background = |value| [entropy, ("cluster.storage.background", value), ("cluster.storage.read", r#""5ms""#)];
     each_makes_another_run(&[(
@@ -840,6 +839,24 @@ fn chaos() {
         let [without, with] =
             [play(&scenario, &[]), play(&scenario, &[("chaos", &profile)])].map(|played| played.end.digest);
         assert_ne!(without, with, "chaos of class {class} changes the run");
+    }
+}
+
+#[test]
+fn clients_can_be_cut_off_by_chaos() {
+    let profile = |class: &str, among: &str| {
+        let others: Vec<String> = ["crash", "pause", "slow", "cut", "link"]
+            .iter()
+            .filter(|other| **other != class)
+            .map(|other| format!(r#""{other}": "off""#))
+            .collect();
+        format!(r#"{{"present": 1, "{class}": {{"every": "500ms", "among": {among}}}, {}}}"#, others.join(", "))
+    };
+    for class in ["cut", "link"] {
+        let nodes = r#"["n1", "n2", "n3", "n4"]"#;
+        let with_clients = r#"["n1", "n2", "n3", "n4", "clients"]"#;
+        let [nodes, clients] = [nodes, with_clients].map(|among| play(LOAD, &[("chaos", &profile(class, among))]));
+        assert_ne!(nodes.end.digest, clients.end.digest, "{class}");
     }
 }
 

@@ -5,7 +5,7 @@
 //! chaos can be written down as a script, and shrunk. This file does not know how a fault is carried out.
 
 use crate::kernel::dist::{Dist, VALUE_MAX};
-use crate::kernel::ids::NodeId;
+use crate::kernel::ids::{GroupId, NodeId};
 use crate::kernel::rng::{Purpose, Stream};
 use crate::kernel::time::{SimTime, Span};
 use crate::network::{CutSpec, Degrade, EndSet};
@@ -67,12 +67,19 @@ pub struct Occurrence {
     pub lasts: Dist,
     /// Which nodes; `None`: all members.
     pub among: Option<Vec<NodeId>>,
+    /// Groups of clients among them, where they can be met: each gets onto a side of a cut, and sees a bad link.
+    pub clients: Vec<GroupId>,
 }
 
 impl Default for Occurrence {
     /// Every 10 s for 3 s, both exponential, among all.
     fn default() -> Occurrence {
-        Occurrence { every: Dist::Exponential { mean: 10e9 }, lasts: Dist::Exponential { mean: 3e9 }, among: None }
+        Occurrence {
+            every: Dist::Exponential { mean: 10e9 },
+            lasts: Dist::Exponential { mean: 3e9 },
+            among: None,
+            clients: Vec::new(),
+        }
     }
 }
 
@@ -316,7 +323,25 @@ impl Plan<'_> {
                 self.each(Class::Cut, &cut.occurs, |_, stream, _| {
                     let mut order = among.clone();
                     stream.shuffle(&mut order);
-                    Some(Fault::Cut(specs(shapes[weighted(stream, &weights)].0, &order)))
+                    let mut specs = specs(shapes[weighted(stream, &weights)].0, &order);
+                    for &group in &cut.occurs.clients {
+                        let spec = stream.below(specs.len() as u64) as usize;
+                        let side = match &mut specs[spec] {
+                            CutSpec::Between(groups) => {
+                                let side = stream.below(groups.len() as u64) as usize;
+                                &mut groups[side]
+                            }
+                            CutSpec::OneWay { from, to } => {
+                                if stream.chance(0.5) {
+                                    from
+                                } else {
+                                    to
+                                }
+                            }
+                        };
+                        side.groups.push(group);
+                    }
+                    Some(Fault::Cut(specs))
                 });
             }
         }
@@ -325,7 +350,9 @@ impl Plan<'_> {
             if among.len() > 1 {
                 self.each(Class::Link, &link.occurs, |_, _, draw| {
                     let others = among.iter().filter(|&&node| node != draw.node).map(|node| node.0);
-                    let ends = CutSpec::Between(vec![EndSet::of_nodes([draw.node.0]), EndSet::of_nodes(others)]);
+                    let mut others = EndSet::of_nodes(others);
+                    others.groups.extend(&link.occurs.clients);
+                    let ends = CutSpec::Between(vec![EndSet::of_nodes([draw.node.0]), others]);
                     Some(Fault::Link { ends, degrade: link.degrade.clone() })
                 });
             }

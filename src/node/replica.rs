@@ -277,7 +277,9 @@ impl Node {
         // Counters outlive the versions that show them, or the next write led here would reuse a dot.
         let counter = version::last_counter(&before, self.actor());
         if counter > 0 && self.scheme != Scheme::LastWriteWins && commons.config.versioning.new_id_after_wipe {
-            self.disk.issued.insert(key, counter);
+            // It may have led later writes that it did not store.
+            let issued = self.disk.issued.entry(key).or_insert(0);
+            *issued = counter.max(*issued);
         }
         if old != 0 {
             self.disk.roots.change(commons.keys.segment(key), old, 0);

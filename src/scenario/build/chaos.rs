@@ -100,15 +100,20 @@ impl Builder<'_> {
         if every.compile().is_zero() {
             self.fail(&format!("chaos.{class}.every"), "must be more than 0");
         }
+        // "all" leaves it to the class whom it can meet: a spare has nothing to lose.
+        let (among, clients) = match among.0[..] {
+            [Select::All] => (None, Vec::new()),
+            _ => {
+                let (nodes, clients) = self.nodes_and_clients(&format!("chaos.{class}.among"), among);
+                (Some(nodes), clients)
+            }
+        };
         Occurrence {
             every,
             lasts: lasts
                 .map_or_else(|| Occurrence::default().lasts, |lasts| self.dist(&format!("chaos.{class}.for"), lasts)),
-            // "all" leaves it to the class whom it can meet: a spare has nothing to lose.
-            among: match among.0[..] {
-                [Select::All] => None,
-                _ => Some(self.nodes(&format!("chaos.{class}.among"), among)),
-            },
+            among,
+            clients,
         }
     }
 

@@ -23,20 +23,25 @@ pub(super) enum End {
 impl Builder<'_> {
     /// The nodes of a selector, each once, in the order in which they are named.
     pub(super) fn nodes(&mut self, path: &str, selector: &Selector) -> Vec<NodeId> {
-        let mut nodes = Vec::new();
+        self.nodes_and_clients(path, selector).0
+    }
+
+    /// The same, and the groups of clients that are named.
+    pub(super) fn nodes_and_clients(&mut self, path: &str, selector: &Selector) -> (Vec<NodeId>, Vec<GroupId>) {
+        let (mut nodes, mut groups) = (Vec::new(), Vec::new());
         for part in &selector.0 {
             for end in self.select(path, part, &BTreeSet::new()) {
-                if let End::Node(node) = end
-                    && !nodes.contains(&node)
-                {
-                    nodes.push(node);
+                match end {
+                    End::Node(node) if !nodes.contains(&node) => nodes.push(node),
+                    End::Group(group) if !groups.contains(&group) => groups.push(group),
+                    End::Node(_) | End::Group(_) => {}
                 }
             }
         }
         if nodes.is_empty() {
             self.fail(path, "no node is selected");
         }
-        nodes
+        (nodes, groups)
     }
 
     /// The ends of a selector: nodes and clients.

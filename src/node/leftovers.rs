@@ -16,6 +16,7 @@ use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::message::{KEY_BYTES, Message};
 use crate::node::outputs::Outputs;
+use crate::node::placement::Placement;
 use crate::node::transfer::{Busy, TransferMessage, keys_bytes};
 use crate::version::Siblings;
 
@@ -127,41 +128,53 @@ impl Node {
         let segments: Vec<SegmentId> =
             self.memory.transfers.leftovers.segments.iter().filter_map(worth_a_look).collect();
         for segment in segments {
-            // What it is about to gain back it keeps.
-            if placement.gaining.get(&segment).is_some_and(|gaining| gaining.contains(&self.id)) {
-                continue;
+            self.tend_leftover(commons, now, &placement, segment, out);
+        }
+    }
+
+    /// Drops what is safe elsewhere of one segment and shows its owners the rest.
+    fn tend_leftover(
+        &mut self,
+        commons: &Commons,
+        now: SimTime,
+        placement: &Placement,
+        segment: SegmentId,
+        out: &mut Outputs,
+    ) {
+        // What it is about to gain back it keeps.
+        if placement.gaining.get(&segment).is_some_and(|gaining| gaining.contains(&self.id)) {
+            return;
+        }
+        let left = self.drop_handed_over(commons, segment);
+        let leftovers = &mut self.memory.transfers.leftovers;
+        let leftover = leftovers.segments.get_mut(&segment).expect("its segment was listed just now");
+        if left.is_empty() {
+            if now.since(leftover.lost_at) > WATCH {
+                leftovers.segments.remove(&segment);
+                self.memory.transfers.handed_over.remove(&segment);
             }
-            let left = self.drop_handed_over(commons, segment);
-            let leftovers = &mut self.memory.transfers.leftovers;
-            let leftover = leftovers.segments.get_mut(&segment).expect("its segment was listed just now");
-            if left.is_empty() {
-                if now.since(leftover.lost_at) > WATCH {
-                    leftovers.segments.remove(&segment);
-                    self.memory.transfers.handed_over.remove(&segment);
-                }
-                continue;
-            }
-            if left != leftover.shown {
-                // Unique also over crashes: an answer to an earlier life's question must not count.
-                self.disk.conversations += 1;
-                leftover.round = self.disk.conversations;
-                leftover.shown = left;
-                leftover.have.clear();
-                leftover.retry = RETRY_FIRST;
-            } else if now < leftover.retry_at {
-                continue;
-            } else {
-                leftover.retry = Span((leftover.retry.0 * 2).min(RETRY_LAST.0));
-            }
-            leftover.retry_at = now + leftover.retry;
-            let (round, keys) = (leftover.round, leftover.shown.clone());
-            let owners = placement.ring.replicas_of(segment, placement.ring.replicas());
-            let asked: SmallVec<[NodeId; 4]> =
-                owners.iter().copied().filter(|owner| !leftover.have.contains(owner)).collect();
-            for owner in asked {
-                let message = LeftoverMessage::Show { segment, round, keys: keys.clone() };
-                self.say(owner, TransferMessage::Leftover(message), out);
-            }
+            return;
+        }
+        if left != leftover.shown {
+            // Unique also over crashes: an answer to an earlier life's question must not count.
+            self.disk.conversations += 1;
+            leftover.round = self.disk.conversations;
+            leftover.shown = left;
+            leftover.have.clear();
+            leftover.retry = RETRY_FIRST;
+        } else if now < leftover.retry_at {
+            return;
+        } else {
+            leftover.retry = Span((leftover.retry.0 * 2).min(RETRY_LAST.0));
+        }
+        leftover.retry_at = now + leftover.retry;
+        let (round, keys) = (leftover.round, leftover.shown.clone());
+        let owners = placement.ring.replicas_of(segment, placement.ring.replicas());
+        let asked: SmallVec<[NodeId; 4]> =
+            owners.iter().copied().filter(|owner| !leftover.have.contains(owner)).collect();
+        for owner in asked {
+            let message = LeftoverMessage::Show { segment, round, keys: keys.clone() };
+            self.say(owner, TransferMessage::Leftover(message), out);
         }
     }
 
@@ -203,7 +216,7 @@ impl Node {
                 out.send_node(from, op, Message::Transfer(Box::new(TransferMessage::Leftover(message))));
             }
             LeftoverMessage::Want { segment, round, keys } if keys.is_empty() => {
-                self.on_owner_has(commons, from, segment, round)
+                self.on_owner_has(commons, now, from, segment, round, out)
             }
             LeftoverMessage::Want { segment, round, keys } => {
                 let held = |key: KeyId| (key, Siblings::from(self.disk.table.get(key)));
@@ -218,7 +231,16 @@ impl Node {
     }
 
     /// An owner has all that it was shown.
-    fn on_owner_has(&mut self, commons: &mut Commons, owner: NodeId, segment: SegmentId, round: u32) {
+    #[allow(clippy::too_many_arguments)]
+    fn on_owner_has(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        owner: NodeId,
+        segment: SegmentId,
+        round: u32,
+        out: &mut Outputs,
+    ) {
         let Some(leftover) = self.memory.transfers.leftovers.segments.get_mut(&segment).filter(|l| l.round == round)
         else {
             return;
@@ -233,11 +255,12 @@ impl Node {
             return;
         }
         let leftover = self.memory.transfers.leftovers.segments.get_mut(&segment).expect("it was found just now");
-        // What has changed since is shown again at the next review.
+        // What has changed since is shown again.
         for (key, hash) in std::mem::take(&mut leftover.shown) {
             if self.disk.table.hash(key) == hash {
                 self.drop_key(commons, key);
             }
         }
+        self.tend_leftover(commons, now, &placement, segment, out);
     }
 }

@@ -210,6 +210,11 @@ impl Node {
                     match (before.holds(self.id, segment), ring.holds(self.id, segment)) {
                         (true, false) => self.memory.transfers.leftovers.add(segment, now),
                         (false, true) => self.memory.transfers.leftovers.remove(segment),
+                        // It was about to gain the segment when another change took it away again, or got a write
+                        // for it by somebody's older ring.
+                        (false, false) if self.disk.roots.root(segment) != 0 => {
+                            self.memory.transfers.leftovers.add(segment, now);
+                        }
                         (true, true) | (false, false) => {}
                     }
                 }

@@ -5,8 +5,8 @@
 //! belongs to one message: the same operation's same leg to the same replica meets the same delay
 //! whatever else the scenario says, so two settings of R and W are compared on the same luck.
 
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What a draw is for. Numbers are written down once and never reused: they are part of every digest.

@@ -8,7 +8,7 @@ use crate::kernel::rng::{Purpose, tag, unit};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
-use crate::node::config::{ProfileId, Quorum, RepairMode};
+use crate::node::config::{ProfileId, RepairMode};
 use crate::node::message::{Message, Outcome, RequestId};
 use crate::node::outputs::{Outputs, Timer, Wake};
 use crate::node::quorum;
@@ -279,37 +279,9 @@ impl Node {
         standing: Standing,
         out: &mut Outputs,
     ) -> usize {
-        let placement = self.placement(commons);
-        let Some(request) = self.memory.requests.get_mut(id) else { return 0 };
-        let profile = commons.config.profiles[usize::from(request.profile.0)];
-        if profile.quorum == Quorum::Strict || request.replied {
-            return 0;
-        }
+        let Some(request) = self.memory.requests.get_mut(id).filter(|request| !request.replied) else { return 0 };
         let (op, attempt, key) = (request.op, request.attempt, request.key);
-        let mut next = request.next;
-        let gone: SmallVec<[(NodeId, bool); 4]> = request
-            .targets
-            .iter()
-            .enumerate()
-            .filter(|(_, t)| t.standing == standing)
-            .map(|(index, t)| (index, t.owner.unwrap_or(t.node)))
-            .filter(|&(index, owner)| !request.targets[index + 1..].iter().any(|t| t.owner == Some(owner)))
-            .map(|(_, owner)| (owner, request.has_tried(owner)))
-            .collect();
-        let list = placement.ring.list(commons.keys.segment(key));
-        let ask = self.ask(commons, list, profile, profile.r);
-        let mut added: SmallVec<[Target; 4]> = SmallVec::new();
-        for (owner, tried) in gone {
-            let Some((target, place)) = quorum::next_in_place_of(ask, next, owner, tried, |node| self.trusts(node))
-            else {
-                continue;
-            };
-            next = place;
-            added.push(target);
-        }
-        let request = self.memory.requests.get_mut(id).expect("nothing has ended it");
-        request.next = next;
-        request.targets.extend(added.iter().copied());
+        let added = self.call_stand_ins(commons, id, standing);
         for target in &added {
             self.send_read(commons, now, id, (op, attempt), key, target, out);
         }

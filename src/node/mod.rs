@@ -58,14 +58,14 @@ use crate::version::{Scheme, Version};
 
 use admission::Controller;
 use commons::Commons;
-use config::{Background, Deletes, Detector as DetectorConfig, Flush, Profile, RecoveredNode};
+use config::{Background, Deletes, Detector as DetectorConfig, Flush, Profile, Quorum, RecoveredNode};
 use detector::Detector;
 use membership::{Placement, View};
 use message::{Message, RequestId};
 use outputs::{Input, Note, Outputs, Task, Timer, Wake};
 use put::PutArrival;
 use replica::{FailingAccess, Tail};
-use requests::{Requests, Standing, Work};
+use requests::{Requests, Standing, Target, Work};
 use stats::Stats;
 use storage::{BackgroundOwner, Job, JobWork, StorageQueue};
 
@@ -447,6 +447,44 @@ impl Node {
         for peer in silent {
             self.on_silence(commons, now, peer, out);
         }
+    }
+
+    /// Adds a stand-in to a request for each target of this standing that has none yet, as far as there are any.
+    /// Returns them; the caller sends.
+    fn call_stand_ins(
+        &mut self,
+        commons: &mut Commons,
+        id: RequestId,
+        standing: Standing,
+    ) -> smallvec::SmallVec<[Target; 4]> {
+        let mut added = smallvec::SmallVec::new();
+        let placement = self.placement(commons);
+        let Some(request) = self.memory.requests.get_mut(id) else { return added };
+        let profile = commons.config.profiles[usize::from(request.profile.0)];
+        if profile.quorum == Quorum::Strict {
+            return added;
+        }
+        let (key, mut next) = (request.key, request.next);
+        let gone: smallvec::SmallVec<[(NodeId, bool); 4]> = request
+            .targets
+            .iter()
+            .enumerate()
+            .filter(|(_, t)| t.standing == standing)
+            .map(|(index, t)| (index, t.owner.unwrap_or(t.node)))
+            .filter(|&(index, owner)| !request.targets[index + 1..].iter().any(|t| t.owner == Some(owner)))
+            .map(|(_, owner)| (owner, request.has_tried(owner)))
+            .collect();
+        let ask = self.ask(commons, placement.ring.list(commons.keys.segment(key)), profile, 0);
+        for (owner, tried) in gone {
+            if let Some((target, place)) = quorum::next_in_place_of(ask, next, owner, tried, |node| self.trusts(node)) {
+                next = place;
+                added.push(target);
+            }
+        }
+        let request = self.memory.requests.get_mut(id).expect("nothing has ended it");
+        request.next = next;
+        request.targets.extend(added.iter().copied());
+        added
     }
 
     /// After the peer timeout: the next round of it if others were asked, and at its first firing the request's own timeout.

@@ -53,6 +53,9 @@ struct Group {
     waiting: VecDeque<(SessionId, SimTime, Option<u32>)>,
 }
 
+/// How long it takes to hear that a connection is refused.
+const REFUSAL: Span = Span::from_ms(1);
+
 /// What a session remembers of a key.
 #[derive(Clone, Default)]
 struct Seen {
@@ -463,7 +466,9 @@ impl Simulation<'_> {
         };
         let timeout = op.timeout;
         let Some(to) = self.route(name, attempt, group, session, key, profile, reads, via, fastest) else {
-            self.stage_over(place, Outcome::NoCoordinator, nothing(), None, None);
+            // Nobody takes the connection. Hearing so takes a moment: a client that tries again at once must not
+            // stop time.
+            self.agenda.schedule(now + REFUSAL, Event::NoCoordinator(name, attempt));
             return;
         };
         if reads && let Some(op) = &mut self.clients.ops[place as usize] {
@@ -520,6 +525,15 @@ impl Simulation<'_> {
                     self.give(coordinator, Input::Message { from, op, attempt, message });
                 }
             }
+        }
+    }
+
+    /// A client has heard that nobody takes its request.
+    pub(super) fn on_no_coordinator(&mut self, op: OpId, attempt: u16) {
+        if self.clients.is_waiting(op, attempt) {
+            self.record(op.0, u64::from(attempt), 8 << 56);
+            let place = self.clients.place(op).expect("it is waiting");
+            self.stage_over(place, Outcome::NoCoordinator, nothing(), None, None);
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Event {
     Session(SessionId),
     /// The read of a `write_then_read`.
     ReadBack(OpId),
+    /// A client hears that nobody takes this try of its operation.
+    NoCoordinator(OpId, u16),
     /// A step of the script, for the so-manieth time.
     Step {
         step: u32,

@@ -23,6 +23,8 @@ struct Begun {
     to: Option<SimTime>,
     /// Hits that are not the network's.
     hits: u64,
+    /// Whether only failures of disks count, not accesses.
+    is_disk_error: bool,
     /// Nodes' counters at the beginning, to tell from their growth how often it bit.
     counters: Vec<(NodeId, u64)>,
     /// How often requests had passed over each node that this fault has stopped.
@@ -56,8 +58,11 @@ impl Faults {
             .iter()
             .enumerate()
             .map(|(number, fault)| {
-                let grown: u64 =
-                    fault.counters.iter().map(|&(node, before)| counter(&nodes[node.index()]) - before).sum();
+                let grown = fault.counters.iter().map(|&(node, before)| {
+                    let node = &nodes[node.index()];
+                    if fault.is_disk_error { node.disk_errors - before } else { counter(node) - before }
+                });
+                let grown: u64 = grown.sum();
                 let open = if fault.to.is_none() { grown } else { 0 };
                 let hits = fault.hits + open + network.hits(FaultId(number as u32));
                 FaultResult { step: fault.step, from: fault.from, to: fault.to, hits }
@@ -82,6 +87,7 @@ impl Simulation<'_> {
             from: self.now,
             to: None,
             hits: 0,
+            is_disk_error: matches!(fault, Fault::DiskError { .. }),
             counters: Vec::new(),
             passed_over: Vec::new(),
         });
@@ -310,6 +316,10 @@ impl Simulation<'_> {
         let Some(fault) = fault else { return };
         let stopped = self.faults.stops.iter().position(|&(stopped, by)| stopped == node && by == fault);
         let Some(place) = stopped else { return };
+        if self.processes[node.index()] == Process::Paused {
+            // A paused process is not started again; it goes on when its pause ends.
+            return;
+        }
         self.faults.stops.remove(place);
         self.count_passed_over(node, fault);
         if self.processes[node.index()] != Process::Down

@@ -106,7 +106,7 @@ impl Simulation<'_> {
             Action::Fault(fault) => {
                 let lasts = step.lasts.as_ref().map(|lasts| self.draw_for_step(number, round, lasts));
                 self.begin_fault(number, fault, lasts);
-                if lasts.is_none() {
+                if lasts.is_none() && step.repeat.is_none_or(|(_, times)| round + 1 >= times) {
                     // It lasts to the end of the run, or until somebody restarts the nodes.
                     self.lasting_fault(number);
                 }

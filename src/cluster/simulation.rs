@@ -196,6 +196,7 @@ impl<'a> Simulation<'a> {
             Event::Arrival(group) => self.on_arrival(group),
             Event::Session(session) => self.on_session(session),
             Event::ReadBack(op) => self.on_read_back(op),
+            Event::NoCoordinator(op, attempt) => self.on_no_coordinator(op, attempt),
             Event::Step { step, round } => self.on_step(step, round),
             Event::FaultEnds { fault } => self.end_fault(fault),
             Event::WindowOpens(window) => self.open_window(window),

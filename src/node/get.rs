@@ -127,15 +127,18 @@ impl Node {
         let blocking = *repairs && commons.config.read_repair.is_some_and(|repair| repair.mode == RepairMode::Blocking);
         let all_same = replies.windows(2).all(|pair| pair[0].1.same(&pair[1].1));
         if blocking && !all_same && *repairs_due == 0 {
-            let plan = version::read_repair_plan(
+            let mut plan = version::read_repair_plan(
                 scheme,
                 &replies
                     .iter()
                     .map(|(index, held)| (request.targets[usize::from(*index)].node, held.clone()))
                     .collect::<Vec<_>>(),
             );
+            // A stand-in's hint sees to its owner.
+            let targets = &request.targets;
+            plan.retain(|(node, _)| targets.iter().any(|t| t.node == *node && t.owner.is_none()));
             let (op, attempt, key) = (request.op, request.attempt, request.key);
-            *repairs_due = plan.iter().map(|(_, lacking)| lacking.len() as u8).sum();
+            *repairs_due = plan.iter().map(|(_, lacking)| lacking.len() as u32).sum();
             if *repairs_due > 0 {
                 self.send_repairs(commons, now, id, (op, attempt), key, plan, out);
                 return;
@@ -156,10 +159,11 @@ impl Node {
         );
         let late = request.waiting() && repairs;
         let began_at = request.began_at;
+        let timeout = commons.config.profiles[usize::from(request.profile.0)].timeout;
         // The peers' timeout comes first as a rule, and sees to the rest of the wait; see `on_get_silence`.
         let peers_first = commons.config.coordination.peer_timeout.is_some_and(|peer| {
             let wait = commons.config.read_repair.map_or(Span::ZERO, |repair| repair.wait);
-            began_at + peer > now && began_at + peer <= now + wait
+            timeout.is_none_or(|timeout| peer < timeout) && began_at + peer > now && began_at + peer <= now + wait
         });
         if late && peers_first {
             let request = self.memory.requests.get_mut(id).expect("it has just been answered");
@@ -300,11 +304,15 @@ impl Node {
     }
 
     /// The read's own timeout.
-    pub(super) fn on_get_deadline(&mut self, id: RequestId, out: &mut Outputs) {
-        let Some(request) = self.memory.requests.remove(id) else { return };
-        if !request.replied {
-            let reply = Message::GetReply { outcome: Outcome::Timeout, fastest: self.id, siblings: Siblings::new() };
-            out.send(request.client, request.op, request.attempt, reply);
+    pub(super) fn on_get_deadline(&mut self, commons: &mut Commons, id: RequestId, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        if request.replied {
+            // The client has its answer; what it found stale is repaired all the same.
+            self.finish_get(commons, id, out);
+            return;
         }
+        let reply = Message::GetReply { outcome: Outcome::Timeout, fastest: self.id, siblings: Siblings::new() };
+        out.send(request.client, request.op, request.attempt, reply);
+        self.memory.requests.end(id);
     }
 }

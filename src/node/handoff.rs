@@ -30,7 +30,6 @@ struct Batch {
 #[derive(Debug, Default)]
 pub(super) struct Handoff {
     batches: BTreeMap<u32, Batch>,
-    next: u32,
     /// Owners whose next batch waits for the throttle, and what it starts behind.
     paused: BTreeMap<NodeId, HintKey>,
 }
@@ -144,9 +143,9 @@ impl Node {
             let segment = commons.keys.segment(last.key);
             batch.retain(|(at, _)| commons.keys.segment(at.key) == segment);
         }
-        let number = self.memory.handoff.next;
-        self.memory.handoff.next += 1;
         let op = self.conversation();
+        // Unique also over crashes: an ack for an earlier life's batch must not delete another's hints.
+        let number = self.disk.conversations;
         let deliveries =
             batch.iter().map(|(at, version)| HintDelivery { key: at.key, version: version.clone() }).collect();
         self.memory

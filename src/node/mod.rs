@@ -310,7 +310,7 @@ impl Node {
             (Timer::Peer(_), Work::Get { .. }) => self.on_get_silence(commons, now, id, out),
             (Timer::Peer(_), Work::Put { .. }) => self.on_put_silence(commons, now, id, out),
             (Timer::Peer(_), Work::Forward { .. }) => self.on_forward_silence(commons, now, id, out),
-            (Timer::Deadline(_), Work::Get { .. }) => self.on_get_deadline(id, out),
+            (Timer::Deadline(_), Work::Get { .. }) => self.on_get_deadline(commons, id, out),
             (Timer::Deadline(_), Work::Put { .. }) => self.on_put_deadline(id, out),
             (Timer::Late(_), Work::Get { .. }) => self.on_get_late(commons, id, out),
             (Timer::Deadline(_) | Timer::Late(_), Work::Forward { .. }) | (Timer::Late(_), Work::Put { .. }) => {

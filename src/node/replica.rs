@@ -168,10 +168,12 @@ impl Node {
                 }
             }
             JobWork::Repair { request, key, version } => {
-                if !fails {
-                    let useful = self.apply_by(commons, now, key, &version, AppliedBy::ReadRepair, out);
-                    self.stats.repairs_useful += u64::from(useful);
+                if fails {
+                    // Whoever waits for the repair must not believe that it is stored.
+                    return;
                 }
+                let useful = self.apply_by(commons, now, key, &version, AppliedBy::ReadRepair, out);
+                self.stats.repairs_useful += u64::from(useful);
                 if from == self.id {
                     self.on_repair_ack(commons, now, request, out);
                 } else {

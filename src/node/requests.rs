@@ -46,7 +46,7 @@ pub enum Work {
         /// The node that answered first.
         fastest: NodeId,
         /// Repairs that a blocking read still waits for.
-        repairs_due: u8,
+        repairs_due: u32,
         /// Whether this read repairs what it finds stale.
         repairs: bool,
     },

@@ -46,7 +46,7 @@ impl Builder<'_> {
             routing: self.routing(&path, &group.routing),
             profile: self.profile(&path, group.n, group.r, group.w, group.quorum),
             timeout: group.timeout.0,
-            retries: group.retries,
+            retries: u32::from(self.byte(&format!("{path}.retries"), group.retries)),
             one_at_a_time: group.one_at_a_time,
         }
     }

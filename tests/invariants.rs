@@ -43,14 +43,14 @@ impl Observer for Ghost {
                     self.acked.push((finished.key, version.clone()));
                 }
             }
-            Observation::Node { note: Note::Coordinated { key, version, .. }, node } => {
+            Observation::Node { note: Note::Coordinated { key, version, .. }, node, .. } => {
                 self.writes += 1;
                 let known = *self.dots.entry((*key, version.dot())).or_insert(version.write());
                 if known != version.write() {
                     self.wrong.push(format!("{now:?}: {node:?} gives {key:?} the dot {:?} again", version.dot()));
                 }
             }
-            Observation::Node { note: Note::Applied { key, version, .. }, node } => {
+            Observation::Node { note: Note::Applied { key, version, .. }, node, .. } => {
                 self.applied.entry((*node, *key)).or_default().apply(version, scheme, Whole::Stored);
             }
             _ => {}

@@ -259,10 +259,8 @@ impl Simulation<'_> {
         self.faults.stops.retain(|(stopped, _)| *stopped != node);
         self.nodes[node.index()].crash(&mut self.commons, fate);
         self.lives[node.index()] += 1;
-        if fate == DiskFate::Lost && self.interest.faults {
-            self.observe(&Observation::DataLost { node });
-        }
         self.stop(node, Process::Down, fault);
+        self.tell_data_lost(node);
     }
 
     fn passed_over(&self, node: NodeId) -> u64 {
@@ -375,9 +373,21 @@ impl Simulation<'_> {
 
     /// Loses data of a running node; returns how many keys.
     fn wipe(&mut self, node: NodeId, what: &WipeWhat, fault: u32) -> u64 {
+        let lost = self.wiped(node, what, fault);
+        self.tell_data_lost(node);
+        lost
+    }
+
+    fn tell_data_lost(&mut self, node: NodeId) {
         if self.interest.faults {
-            self.observe(&Observation::DataLost { node });
+            let nodes = &self.nodes[..self.members];
+            for observer in self.observers.iter_mut() {
+                observer.observe(self.now, &Observation::DataLost { node, nodes });
+            }
         }
+    }
+
+    fn wiped(&mut self, node: NodeId, what: &WipeWhat, fault: u32) -> u64 {
         let holder = &mut self.nodes[node.index()];
         let keys = match what {
             WipeWhat::All => {

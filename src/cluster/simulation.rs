@@ -65,7 +65,7 @@ pub struct Simulation<'a> {
     pub(super) lost_at_crashed: u64,
     /// Messages that have come to the end of their way, other than those of a node to itself.
     arrived: u64,
-    observers: &'a mut [&'a mut dyn Observer],
+    pub(super) observers: &'a mut [&'a mut dyn Observer],
     pub(super) interest: Interest,
 }
 
@@ -88,6 +88,7 @@ impl<'a> Simulation<'a> {
             interest.waits |= wants.waits;
             interest.faults |= wants.faults;
             interest.totals |= wants.totals;
+            interest.messages |= wants.messages;
         }
         let layout = Layout::new(config.ring.clone());
         let initial = config.ring.initial_members.clone();
@@ -353,7 +354,10 @@ impl<'a> Simulation<'a> {
             _ => {}
         }
         if self.interest.notes || self.interest.changes || self.interest.waits {
-            self.observe(&Observation::Node { node, note });
+            let nodes = &self.nodes[..self.members];
+            for observer in self.observers.iter_mut() {
+                observer.observe(self.now, &Observation::Node { node, note, nodes });
+            }
         }
     }
 

@@ -4,10 +4,11 @@
 
 pub mod staleness;
 
-use crate::kernel::ids::{GroupId, KeyId, NodeId, OpId, SessionId};
+use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId, SessionId};
 use crate::kernel::time::SimTime;
-use crate::network;
-use crate::node::message::Outcome;
+use crate::network::{self, Fate, Leg};
+use crate::node::Node;
+use crate::node::message::{Message, Outcome};
 use crate::node::outputs::Note;
 use crate::node::stats::Stats;
 use crate::version::{Siblings, Version};
@@ -96,6 +97,28 @@ pub enum Observation<'a> {
         node: NodeId,
         /// What.
         note: &'a Note,
+        /// All nodes, as they are after the step that gave the news.
+        nodes: &'a [Node],
+    },
+    /// A message leaves its sender.
+    Sent {
+        /// From whom, to whom, for what.
+        way: Way,
+        /// What it says.
+        message: &'a Message,
+        /// What the network has in store for it.
+        fate: Fate,
+    },
+    /// A message has come to the end of its way.
+    Arrived {
+        /// From whom, to whom, for what.
+        way: Way,
+        /// When it left.
+        sent_at: SimTime,
+        /// What it says.
+        message: &'a Message,
+        /// Who gets it.
+        end: WayEnd,
     },
     /// A fault begins.
     FaultBegins {
@@ -117,10 +140,12 @@ pub enum Observation<'a> {
         /// Which.
         node: NodeId,
     },
-    /// Data of a node is gone.
+    /// A crash or a wipe may have taken data of a node.
     DataLost {
         /// Which.
         node: NodeId,
+        /// All nodes, as they are after the loss.
+        nodes: &'a [Node],
     },
     /// A window opens.
     WindowOpens {
@@ -148,6 +173,34 @@ pub enum Observation<'a> {
     },
 }
 
+/// A message's way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// Who sent it.
+    pub from: Endpoint,
+    /// Who is to get it.
+    pub to: Endpoint,
+    /// The operation or conversation it belongs to.
+    pub op: OpId,
+    /// Which try of the client's it is.
+    pub attempt: u16,
+    /// Which leg it travels.
+    pub leg: Leg,
+}
+
+/// What meets a message at the end of its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WayEnd {
+    /// Its receiver takes it.
+    Taken,
+    /// A cut or a lossy link caught it.
+    Stopped,
+    /// Its receiver has crashed.
+    ReceiverDown,
+    /// Its receiver is paused, and takes it when it goes on.
+    ReceiverPaused,
+}
+
 /// Running totals at one instant.
 #[derive(Clone, Copy, Debug)]
 pub struct Totals<'a> {
@@ -170,6 +223,8 @@ pub struct Interest {
     pub changes: bool,
     /// Nodes' notes of storage tasks that had to wait.
     pub waits: bool,
+    /// Every message, as it leaves and as it arrives.
+    pub messages: bool,
     /// Faults, and nodes going down and up.
     pub faults: bool,
     /// Windows and buckets, with the totals.

@@ -166,7 +166,11 @@ impl Recorder {
             | Note::Coordinated { .. }
             | Note::ViewChanged
             | Note::ChangeInPlace { .. }
-            | Note::RangeArrived { .. } => {}
+            | Note::RangeArrived { .. }
+            | Note::Answered { .. }
+            | Note::Removed { .. }
+            | Note::Flushed { .. }
+            | Note::RepairSent { .. } => {}
         }
     }
 
@@ -192,7 +196,7 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn interest(&self) -> Interest {
-        Interest { operations: true, notes: true, changes: false, waits: true, faults: true, totals: true }
+        Interest { operations: true, notes: true, waits: true, faults: true, totals: true, ..Interest::default() }
     }
 
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
@@ -206,7 +210,7 @@ impl Observer for Recorder {
                 }
             }
             Observation::Finished(finished) => self.on_finished(now, finished),
-            Observation::Node { node, note } => self.on_note(now, *node, note),
+            Observation::Node { node, note, .. } => self.on_note(now, *node, note),
             Observation::FaultBegins { step } => self.timeline.fault_begins(*step),
             Observation::FaultEnds { step } => {
                 self.timeline.fault_ends(*step);
@@ -217,7 +221,8 @@ impl Observer for Recorder {
                 self.detection.up(now, *node);
                 self.draining.up(now, *node);
             }
-            Observation::DataLost { .. } => {}
+            // It does not ask for messages.
+            Observation::DataLost { .. } | Observation::Sent { .. } | Observation::Arrived { .. } => {}
             Observation::WindowOpens { window, totals } => {
                 self.sees(totals);
                 self.windows[*window as usize].opens(now, totals);

@@ -10,7 +10,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::Flush;
-use crate::node::outputs::{Outputs, Wake};
+use crate::node::outputs::{Note, Outputs, Wake};
 use crate::node::storage::{BackgroundOwner, Job, JobWork};
 use crate::version::Siblings;
 
@@ -60,6 +60,7 @@ impl Node {
                 // It was written again meanwhile, and only what was there at the beginning is safe.
                 self.disk.buffered.remember(key, &written);
             }
+            out.note_change(|| Note::Flushed { key: Some(key) });
         }
         self.on_buffer_writer(commons, now, out);
     }

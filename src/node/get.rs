@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{ProfileId, RepairMode};
 use crate::node::message::{Message, Outcome, RequestId};
-use crate::node::outputs::{Outputs, Timer, Wake};
+use crate::node::outputs::{Asked, Note, Outputs, Timer, Wake};
 use crate::node::quorum;
 use crate::node::requests::{Request, Standing, Target, Work};
 use crate::node::storage::{Job, JobWork};
@@ -34,7 +34,7 @@ impl Node {
         else {
             let reply =
                 Message::GetReply { outcome: Outcome::TooFewReplicas, fastest: self.id, siblings: Siblings::new() };
-            out.send(client, op, attempt, reply);
+            out.answer(Asked { client, op, attempt, key, profile: profile_id }, reply);
             return;
         };
         self.stats.gets_led += 1;
@@ -151,12 +151,7 @@ impl Node {
         };
         let (fastest, repairs) = (*fastest, *repairs);
         request.replied = true;
-        out.send(
-            request.client,
-            request.op,
-            request.attempt,
-            Message::GetReply { outcome: Outcome::Ok, fastest, siblings },
-        );
+        out.answer(request.asked(), Message::GetReply { outcome: Outcome::Ok, fastest, siblings });
         let late = request.waiting() && repairs;
         let began_at = request.began_at;
         let timeout = commons.config.profiles[usize::from(request.profile.0)].timeout;
@@ -240,6 +235,7 @@ impl Node {
         for (node, lacking) in plan {
             for version in lacking.iter() {
                 self.stats.repairs_sent += 1;
+                out.note_change(|| Note::RepairSent { to: node, key, version: version.clone() });
                 if node == self.id {
                     let work = JobWork::Repair { request, key, version: version.clone() };
                     self.submit(commons, now, Job { from: self.id, op, attempt, work }, out);
@@ -298,7 +294,7 @@ impl Node {
         if !request.replied && !request.can_succeed() {
             let reply =
                 Message::GetReply { outcome: Outcome::TooFewReplicas, fastest: self.id, siblings: Siblings::new() };
-            out.send(request.client, request.op, request.attempt, reply);
+            out.answer(request.asked(), reply);
             self.memory.requests.remove(id);
         }
     }
@@ -312,7 +308,7 @@ impl Node {
             return;
         }
         let reply = Message::GetReply { outcome: Outcome::Timeout, fastest: self.id, siblings: Siblings::new() };
-        out.send(request.client, request.op, request.attempt, reply);
+        out.answer(request.asked(), reply);
         self.memory.requests.end(id);
     }
 }

@@ -15,7 +15,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::message::{KEY_BYTES, Message};
-use crate::node::outputs::Outputs;
+use crate::node::outputs::{Note, Outputs};
 use crate::node::placement::Placement;
 use crate::node::transfer::{Busy, TransferMessage, keys_bytes};
 use crate::version::Siblings;
@@ -145,7 +145,7 @@ impl Node {
         if placement.gaining.get(&segment).is_some_and(|gaining| gaining.contains(&self.id)) {
             return;
         }
-        let left = self.drop_handed_over(commons, segment);
+        let left = self.drop_handed_over(commons, segment, out);
         let leftovers = &mut self.memory.transfers.leftovers;
         let leftover = leftovers.segments.get_mut(&segment).expect("its segment was listed just now");
         if left.is_empty() {
@@ -179,7 +179,7 @@ impl Node {
     }
 
     /// Drops the keys of a segment that a gainer has just so. Returns the others.
-    fn drop_handed_over(&mut self, commons: &Commons, segment: SegmentId) -> Vec<(KeyId, u64)> {
+    fn drop_handed_over(&mut self, commons: &Commons, segment: SegmentId, out: &mut Outputs) -> Vec<(KeyId, u64)> {
         let mut left = Vec::new();
         if self.disk.roots.root(segment) == 0 {
             return left;
@@ -192,6 +192,7 @@ impl Node {
             let handed_over = self.memory.transfers.handed_over.get(&segment).and_then(|keys| keys.get(&key));
             if handed_over == Some(&hash) {
                 self.drop_key(commons, key);
+                out.note_change(|| Note::Removed { key });
             } else {
                 left.push((key, hash));
             }
@@ -259,6 +260,7 @@ impl Node {
         for (key, hash) in std::mem::take(&mut leftover.shown) {
             if self.disk.table.hash(key) == hash {
                 self.drop_key(commons, key);
+                out.note_change(|| Note::Removed { key });
             }
         }
         self.tend_leftover(commons, now, &placement, segment, out);

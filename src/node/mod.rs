@@ -165,6 +165,13 @@ pub struct Node {
     pub disk_errors: u64,
 }
 
+impl std::fmt::Debug for Node {
+    /// Its name; what it holds would fill pages.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Node").field(&self.id).finish()
+    }
+}
+
 impl Node {
     /// A node that knows this much of the membership and holds nothing.
     pub fn new(commons: &Commons, id: NodeId, view: View) -> Node {

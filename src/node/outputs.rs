@@ -2,8 +2,9 @@
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
 use crate::kernel::time::Span;
-use crate::node::message::{Message, RequestId};
-use crate::version::Version;
+use crate::node::config::ProfileId;
+use crate::node::message::{Message, Outcome, RequestId};
+use crate::version::{Siblings, Version};
 
 /// A timeout of a request. Those that share a length fire in the order in which they were set, and
 /// most are stale by then; see [`crate::node::Node::timer_is_live`].
@@ -193,6 +194,42 @@ pub enum Note {
         key: KeyId,
         /// The version.
         version: Version,
+        /// What the client had seen when it wrote.
+        context: Siblings,
+    },
+    /// A coordinator answers a client.
+    Answered {
+        /// The client's operation.
+        op: OpId,
+        /// Which try of it.
+        attempt: u16,
+        /// The key.
+        key: KeyId,
+        /// How it ended.
+        outcome: Outcome,
+        /// The version that a write made; nothing for reads.
+        version: Option<Version>,
+        /// The N, R and W that were asked for.
+        profile: ProfileId,
+    },
+    /// A key has gone from this node's table: its tombstone was old enough, or others hold it now.
+    Removed {
+        /// The key.
+        key: KeyId,
+    },
+    /// What the table holds is on disk now: of this key, or of all.
+    Flushed {
+        /// Which.
+        key: Option<KeyId>,
+    },
+    /// Read repair sends a version to a replica whose answer lacked it.
+    RepairSent {
+        /// To whom.
+        to: NodeId,
+        /// The key.
+        key: KeyId,
+        /// What.
+        version: Version,
     },
     /// This node's view of the membership has changed.
     ViewChanged,
@@ -257,6 +294,21 @@ pub enum Output {
     Note(Note),
 }
 
+/// What a client asked for, as far as its answer needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// Who.
+    pub client: Endpoint,
+    /// Its operation.
+    pub op: OpId,
+    /// Which try of it.
+    pub attempt: u16,
+    /// The key.
+    pub key: KeyId,
+    /// N, R and W.
+    pub profile: ProfileId,
+}
+
 /// Where a node puts its outputs: one list, reused for every step.
 #[derive(Default, Debug)]
 pub struct Outputs {
@@ -277,6 +329,19 @@ impl Outputs {
     /// Sends a message.
     pub fn send(&mut self, to: Endpoint, op: OpId, attempt: u16, message: Message) {
         self.items.push(Output::Send { to, op, attempt, message });
+    }
+    /// Answers a client, and tells the observers.
+    pub fn answer(&mut self, asked: Asked, reply: Message) {
+        let Asked { client, op, attempt, key, profile } = asked;
+        self.note_change(|| {
+            let (outcome, version) = match &reply {
+                Message::GetReply { outcome, .. } => (*outcome, None),
+                Message::PutReply { outcome, version } => (*outcome, version.clone()),
+                other => unreachable!("{other:?} is no answer to a client"),
+            };
+            Note::Answered { op, attempt, key, outcome, version, profile }
+        });
+        self.send(client, op, attempt, reply);
     }
     /// Sends a message to a node.
     pub fn send_node(&mut self, to: NodeId, op: OpId, message: Message) {

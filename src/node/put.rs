@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{Conflicts, ProfileId, StampClock, WriteCoordinator};
 use crate::node::message::{Message, Outcome, Put, RequestId};
-use crate::node::outputs::{Note, Outputs, Timer};
+use crate::node::outputs::{Asked, Note, Outputs, Timer};
 use crate::node::placement::Placement;
 use crate::node::quorum;
 use crate::node::requests::{Request, Standing, Target, Work};
@@ -86,6 +86,7 @@ impl Node {
         out: &mut Outputs,
     ) {
         let PutArrival { client, op, attempt, key, profile, put, .. } = arrival;
+        let asked = Asked { client, op, attempt, key, profile };
         let n = usize::from(commons.config.profiles[usize::from(profile.0)].n);
         let list = placement.ring.list(commons.keys.segment(key));
         let mut able: SmallVec<[NodeId; 8]> =
@@ -95,7 +96,7 @@ impl Node {
         }
         let to = match commons.config.coordination.write_coordinator {
             _ if able.is_empty() => {
-                out.send(client, op, attempt, Message::PutReply { outcome: Outcome::NoCoordinator, version: None });
+                out.answer(asked, Message::PutReply { outcome: Outcome::NoCoordinator, version: None });
                 return;
             }
             WriteCoordinator::First => able[0],
@@ -158,20 +159,21 @@ impl Node {
         out: &mut Outputs,
     ) {
         let PutArrival { client, op, attempt, key, profile: profile_id, put, .. } = arrival;
+        let asked = Asked { client, op, attempt, key, profile: profile_id };
         let profile = commons.config.profiles[usize::from(profile_id.0)];
         let segment = commons.keys.segment(key);
         let list = placement.ring.list(segment);
         self.count_passed_over(commons, list, profile.n);
         let planned = quorum::plan(self.ask(commons, list, profile, profile.w), |node| self.trusts(node));
         let Some((targets, next)) = planned else {
-            out.send(client, op, attempt, Message::PutReply { outcome: Outcome::TooFewReplicas, version: None });
+            out.answer(asked, Message::PutReply { outcome: Outcome::TooFewReplicas, version: None });
             return;
         };
         let local = self.held(key);
         if commons.config.coordination.conflicts == Conflicts::Refused && self.would_fork(commons, &local, &put.context)
         {
             self.stats.refused += 1;
-            out.send(client, op, attempt, Message::PutReply { outcome: Outcome::Refused, version: None });
+            out.answer(asked, Message::PutReply { outcome: Outcome::Refused, version: None });
             return;
         }
         self.stats.puts_led += 1;
@@ -185,9 +187,9 @@ impl Node {
         }
         if op.is_scripted() {
             // Scripts ask who led, whoever listens.
-            out.tell(Note::Coordinated { op, key, version: version.clone() });
+            out.tell(Note::Coordinated { op, key, version: version.clone(), context: put.context.clone() });
         } else {
-            out.note_change(|| Note::Coordinated { op, key, version: version.clone() });
+            out.note_change(|| Note::Coordinated { op, key, version: version.clone(), context: put.context.clone() });
         }
 
         let count = targets.len();
@@ -311,7 +313,7 @@ impl Node {
             request.replied = true;
             let Work::Put { version } = &request.work else { return };
             let reply = Message::PutReply { outcome: Outcome::Ok, version: version.clone() };
-            out.send(request.client, request.op, request.attempt, reply);
+            out.answer(request.asked(), reply);
         }
         if !stored {
             self.replace_silent(commons, now, id, Standing::Failed, out);
@@ -358,7 +360,7 @@ impl Node {
         let Some(request) = self.memory.requests.remove(id) else { return };
         if !request.replied {
             let reply = Message::PutReply { outcome: Outcome::Timeout, version: None };
-            out.send(request.client, request.op, request.attempt, reply);
+            out.answer(request.asked(), reply);
         }
     }
 

@@ -256,7 +256,7 @@ impl Node {
         }
         if matches!(change.applied, Applied::Stored { .. }) && matches!(version.value(), Value::Tombstone) {
             match commons.config.deletes {
-                Deletes::Remove => self.remove_if_dead(commons, key),
+                Deletes::Remove => self.remove_if_dead(commons, key, out),
                 Deletes::Tombstone { keep: Some(_) } => self.disk.tombstones.push_back((now, key)),
                 Deletes::Tombstone { keep: None } => {}
             }
@@ -265,10 +265,11 @@ impl Node {
     }
 
     /// Removes a key of which only tombstones are left.
-    fn remove_if_dead(&mut self, commons: &Commons, key: KeyId) {
+    fn remove_if_dead(&mut self, commons: &Commons, key: KeyId, out: &mut Outputs) {
         let held = self.disk.table.get(key);
         if !held.is_empty() && held.iter().all(|version| matches!(version.value(), Value::Tombstone)) {
             self.drop_key(commons, key);
+            out.note_change(|| Note::Removed { key });
         }
     }
 
@@ -313,13 +314,14 @@ impl Node {
                 break;
             }
             self.disk.tombstones.pop_front();
-            self.remove_if_dead(commons, key);
+            self.remove_if_dead(commons, key, out);
         }
         out.wake(reap_period(keep), Wake::Reap);
     }
 
     pub(super) fn on_flush(&mut self, commons: &Commons, out: &mut Outputs) {
         self.disk.unflushed.clear();
+        out.note_change(|| Note::Flushed { key: None });
         if let Flush::Every(period) = commons.config.storage.flush {
             out.wake(period, Wake::Flush);
         }

@@ -8,6 +8,7 @@ use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
 use crate::kernel::time::SimTime;
 use crate::node::config::ProfileId;
 use crate::node::message::{Put, RequestId};
+use crate::node::outputs::Asked;
 use crate::version::{Siblings, Version};
 
 /// What is known of one node that a request was sent to.
@@ -96,6 +97,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Who waits for the answer, and for what.
+    pub fn asked(&self) -> Asked {
+        Asked { client: self.client, op: self.op, attempt: self.attempt, key: self.key, profile: self.profile }
+    }
+
     /// Takes the answer of a node. Returns the target's index, or `None` if the node was not asked or has answered already.
     pub fn answered(&mut self, from: NodeId, well: bool) -> Option<usize> {
         let index = self

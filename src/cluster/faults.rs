@@ -260,7 +260,7 @@ impl Simulation<'_> {
         self.nodes[node.index()].crash(&mut self.commons, fate);
         self.lives[node.index()] += 1;
         self.stop(node, Process::Down, fault);
-        self.tell_data_lost(node);
+        self.tell_data_lost(node, Some(fate));
     }
 
     fn passed_over(&self, node: NodeId) -> u64 {
@@ -290,9 +290,7 @@ impl Simulation<'_> {
         self.processes[node.index()] = how;
         self.faults.stops.push((node, fault));
         self.views.runs(self.now, node, false, true);
-        if self.interest.faults {
-            self.observe(&Observation::Down { node });
-        }
+        self.tell_of_process(node);
     }
 
     /// An administrator starts these nodes again.
@@ -331,9 +329,7 @@ impl Simulation<'_> {
         }
         let member = self.serving[node.index()];
         self.views.runs(self.now, node, true, member);
-        if self.interest.faults {
-            self.observe(&Observation::Up { node });
-        }
+        self.tell_of_process(node);
         self.give(node, Input::Start);
     }
 
@@ -351,9 +347,7 @@ impl Simulation<'_> {
         self.processes[node.index()] = Process::Up;
         let member = self.serving[node.index()];
         self.views.runs(self.now, node, true, member);
-        if self.interest.faults {
-            self.observe(&Observation::Up { node });
-        }
+        self.tell_of_process(node);
         // It finds all that came meanwhile, in order.
         let inbox = std::mem::take(&mut self.inboxes[node.index()]);
         let timers: Vec<_> = self.faults.paused_timers.iter().filter(|(paused, ..)| *paused == node).copied().collect();
@@ -374,15 +368,29 @@ impl Simulation<'_> {
     /// Loses data of a running node; returns how many keys.
     fn wipe(&mut self, node: NodeId, what: &WipeWhat, fault: u32) -> u64 {
         let lost = self.wiped(node, what, fault);
-        self.tell_data_lost(node);
+        self.tell_data_lost(node, None);
         lost
     }
 
-    fn tell_data_lost(&mut self, node: NodeId) {
+    /// Tells the observers whether a node works.
+    fn tell_of_process(&mut self, node: NodeId) {
+        if self.interest.faults {
+            let nodes = &self.nodes[..self.members];
+            let observation = match self.processes[node.index()] {
+                Process::Up => Observation::Up { node, nodes },
+                how => Observation::Down { node, crashed: how == Process::Down, nodes },
+            };
+            for observer in self.observers.iter_mut() {
+                observer.observe(self.now, &observation);
+            }
+        }
+    }
+
+    fn tell_data_lost(&mut self, node: NodeId, crash: Option<DiskFate>) {
         if self.interest.faults {
             let nodes = &self.nodes[..self.members];
             for observer in self.observers.iter_mut() {
-                observer.observe(self.now, &Observation::DataLost { node, nodes });
+                observer.observe(self.now, &Observation::DataLost { node, crash, nodes });
             }
         }
     }

@@ -160,6 +160,11 @@ impl<'a> Simulation<'a> {
                 }
             }
         }
+        if self.interest.changes
+            && let Some(&member) = self.config.ring.initial_members.first()
+        {
+            self.tell_placed(member);
+        }
         self.begin_windows();
         for id in 0..self.members {
             self.give(NodeId(id as u32), Input::Start);
@@ -355,9 +360,23 @@ impl<'a> Simulation<'a> {
         }
         if self.interest.notes || self.interest.changes || self.interest.waits {
             let nodes = &self.nodes[..self.members];
+            let keys = &self.commons.keys;
             for observer in self.observers.iter_mut() {
-                observer.observe(self.now, &Observation::Node { node, note, nodes });
+                observer.observe(self.now, &Observation::Node { node, note, nodes, keys });
             }
+        }
+        if self.interest.changes && matches!(note, Note::ViewChanged | Note::ChangeInPlace { .. }) {
+            self.tell_placed(node);
+        }
+    }
+
+    /// Tells the observers which rings follow from what a node knows.
+    fn tell_placed(&mut self, node: NodeId) {
+        let view = self.nodes[node.index()].view().clone();
+        let placement = self.commons.placement(&view);
+        let (nodes, keys) = (&self.nodes[..self.members], &self.commons.keys);
+        for observer in self.observers.iter_mut() {
+            observer.observe(self.now, &Observation::Placed { placement: &placement, nodes, keys });
         }
     }
 

@@ -4,12 +4,17 @@
 
 pub mod staleness;
 
+use std::sync::Arc;
+
 use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId, SessionId};
 use crate::kernel::time::SimTime;
 use crate::network::{self, Fate, Leg};
 use crate::node::Node;
+use crate::node::commons::Directory;
+use crate::node::membership::Placement;
 use crate::node::message::{Message, Outcome};
 use crate::node::outputs::Note;
+use crate::node::replica::DiskFate;
 use crate::node::stats::Stats;
 use crate::version::{Siblings, Version};
 
@@ -99,6 +104,17 @@ pub enum Observation<'a> {
         note: &'a Note,
         /// All nodes, as they are after the step that gave the news.
         nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
+    },
+    /// A node knows of a change of the membership; also told once at the beginning.
+    Placed {
+        /// The rings that follow from what it knows.
+        placement: &'a Arc<Placement>,
+        /// All nodes, as they are now.
+        nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
     },
     /// A message leaves its sender.
     Sent {
@@ -134,16 +150,24 @@ pub enum Observation<'a> {
     Down {
         /// Which.
         node: NodeId,
+        /// Whether its process is gone; otherwise it goes on later.
+        crashed: bool,
+        /// All nodes, as they are now.
+        nodes: &'a [Node],
     },
     /// It works again.
     Up {
         /// Which.
         node: NodeId,
+        /// All nodes, as they are now.
+        nodes: &'a [Node],
     },
     /// A crash or a wipe may have taken data of a node.
     DataLost {
         /// Which.
         node: NodeId,
+        /// What the crash left of the disk; nothing for a wipe of a running node.
+        crash: Option<DiskFate>,
         /// All nodes, as they are after the loss.
         nodes: &'a [Node],
     },

@@ -216,13 +216,16 @@ impl Observer for Recorder {
                 self.timeline.fault_ends(*step);
                 self.draining.heals(now);
             }
-            Observation::Down { node } => self.detection.down(now, *node),
-            Observation::Up { node } => {
+            Observation::Down { node, .. } => self.detection.down(now, *node),
+            Observation::Up { node, .. } => {
                 self.detection.up(now, *node);
                 self.draining.up(now, *node);
             }
             // It does not ask for messages.
-            Observation::DataLost { .. } | Observation::Sent { .. } | Observation::Arrived { .. } => {}
+            Observation::DataLost { .. }
+            | Observation::Placed { .. }
+            | Observation::Sent { .. }
+            | Observation::Arrived { .. } => {}
             Observation::WindowOpens { window, totals } => {
                 self.sees(totals);
                 self.windows[*window as usize].opens(now, totals);

@@ -600,6 +600,18 @@ impl Node {
         self.disk.table.get(key)
     }
 
+    /// The versions that a crash leaves it of a key, if its disk is kept: what neither waits in the write buffer nor
+    /// for a flush.
+    pub fn durable_versions(&self, key: KeyId) -> &[Version] {
+        let undone = self.disk.unflushed.get(key).or_else(|| self.disk.buffered.get(key));
+        undone.unwrap_or_else(|| self.disk.table.get(key))
+    }
+
+    /// Sums of the Merkle trees' leaves, as they were kept up to date.
+    pub fn roots(&self) -> &Roots {
+        &self.disk.roots
+    }
+
     /// The hints it keeps.
     pub fn hints(&self) -> &Hints {
         &self.disk.hints

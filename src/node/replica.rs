@@ -71,6 +71,11 @@ impl Tail {
         self.before.len() < count as usize || self.contains(key)
     }
 
+    /// The versions before the change, if there was one.
+    pub(super) fn get(&self, key: KeyId) -> Option<&[Version]> {
+        self.before.get(&key).map(|held| &held[..])
+    }
+
     pub(super) fn contains(&self, key: KeyId) -> bool {
         self.before.contains_key(&key)
     }

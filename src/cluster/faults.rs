@@ -375,10 +375,10 @@ impl Simulation<'_> {
     /// Tells the observers whether a node works.
     fn tell_of_process(&mut self, node: NodeId) {
         if self.interest.faults {
-            let nodes = &self.nodes[..self.members];
+            let (nodes, keys) = (&self.nodes[..self.members], &self.commons.keys);
             let observation = match self.processes[node.index()] {
-                Process::Up => Observation::Up { node, nodes },
-                how => Observation::Down { node, crashed: how == Process::Down, nodes },
+                Process::Up => Observation::Up { node, nodes, keys },
+                how => Observation::Down { node, crashed: how == Process::Down, nodes, keys },
             };
             for observer in self.observers.iter_mut() {
                 observer.observe(self.now, &observation);
@@ -388,9 +388,9 @@ impl Simulation<'_> {
 
     fn tell_data_lost(&mut self, node: NodeId, crash: Option<DiskFate>) {
         if self.interest.faults {
-            let nodes = &self.nodes[..self.members];
+            let (nodes, keys) = (&self.nodes[..self.members], &self.commons.keys);
             for observer in self.observers.iter_mut() {
-                observer.observe(self.now, &Observation::DataLost { node, crash, nodes });
+                observer.observe(self.now, &Observation::DataLost { node, crash, nodes, keys });
             }
         }
     }

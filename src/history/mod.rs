@@ -63,6 +63,10 @@ pub struct Finished<'a> {
     pub written: Option<&'a Version>,
     /// What the client knew when it wrote.
     pub context: &'a Siblings,
+    /// All nodes, as they are now.
+    pub nodes: &'a [Node],
+    /// Where the keys lie.
+    pub keys: &'a Directory,
 }
 
 /// Something that happened.
@@ -154,6 +158,8 @@ pub enum Observation<'a> {
         crashed: bool,
         /// All nodes, as they are now.
         nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
     },
     /// It works again.
     Up {
@@ -161,6 +167,8 @@ pub enum Observation<'a> {
         node: NodeId,
         /// All nodes, as they are now.
         nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
     },
     /// A crash or a wipe may have taken data of a node.
     DataLost {
@@ -170,7 +178,11 @@ pub enum Observation<'a> {
         crash: Option<DiskFate>,
         /// All nodes, as they are after the loss.
         nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
     },
+    /// The run is over; this is how it has left everything.
+    Over(&'a Ending<'a>),
     /// A window opens.
     WindowOpens {
         /// Number of the window.
@@ -195,6 +207,25 @@ pub enum Observation<'a> {
         /// The totals so far.
         totals: &'a Totals<'a>,
     },
+}
+
+/// How a run has left everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// All nodes.
+    pub nodes: &'a [Node],
+    /// Which of them run.
+    pub up: &'a [bool],
+    /// Where the keys lie.
+    pub keys: &'a Directory,
+    /// The ring that most changes of the membership have led to; nothing if no node is a member.
+    pub placement: Option<&'a Placement>,
+    /// Totals of the network.
+    pub network: &'a network::Totals,
+    /// Messages that have come to the end of their way, other than those of a node to itself.
+    pub arrived: u64,
+    /// Messages still on their way.
+    pub under_way: u64,
 }
 
 /// A message's way.

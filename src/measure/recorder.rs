@@ -5,6 +5,7 @@
 //! It never touches the run, and what it keeps does not grow with the number of operations.
 
 use super::detection::{Detection, Draining};
+use super::judged::Judged;
 use super::measured::Measured;
 use super::tally::{Entry, KINDS, ReadEntry, Spread, Tally, kind_index};
 use super::timeline::Timeline;
@@ -64,8 +65,8 @@ impl Recorder {
         }
     }
 
-    /// The run is over.
-    pub fn finish(mut self, config: &RunConfig, end: &RunEnd) -> Measured {
+    /// The run is over; `judged` is what its judge says, if it had one.
+    pub fn finish(mut self, config: &RunConfig, end: &RunEnd, judged: Option<Judged>) -> Measured {
         for window in &mut self.windows {
             window.closes(end.ended_at, &end.nodes, &self.last_traffic);
         }
@@ -79,6 +80,7 @@ impl Recorder {
                 tallies: self.tallies,
                 windows: self.windows,
                 timeline: self.timeline.finish(end.ended_at, pending),
+                judged,
                 waits: self.waits,
                 detection: self.detection,
                 drain_time: self.draining.longest,
@@ -222,7 +224,8 @@ impl Observer for Recorder {
                 self.draining.up(now, *node);
             }
             // It does not ask for messages.
-            Observation::DataLost { .. }
+            Observation::Over(_)
+            | Observation::DataLost { .. }
             | Observation::Placed { .. }
             | Observation::Sent { .. }
             | Observation::Arrived { .. } => {}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::expectation::{Expectation, Narrow, Query, Subject};
+use crate::check::judge::Judge;
 use crate::check::properties::{Finding, Property, judge};
 use crate::check::{Judgement, Runs};
 use crate::cluster;
@@ -66,8 +67,18 @@ impl Played {
 /// Plays a run and measures it.
 pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) -> Played {
     let mut recorder = Recorder::new(config);
-    let end = cluster::run(config, &mut [&mut recorder]);
-    let measured = recorder.finish(config, &end);
+    let (end, violations, measured) = if is_judged(config) {
+        let hears_messages = [Property::CutsHold, Property::CrashesHold].iter().any(|p| wanted.properties.contains(p));
+        let mut judge = Judge::new(config, hears_messages);
+        let end = cluster::run(config, &mut [&mut recorder, &mut judge]);
+        let (violations, judged) = judge.finish(&end);
+        let measured = recorder.finish(config, &end, Some(judged));
+        (end, Some(violations), measured)
+    } else {
+        let end = cluster::run(config, &mut [&mut recorder]);
+        let measured = recorder.finish(config, &end, None);
+        (end, None, measured)
+    };
     let answer = |query: &Query| match scope(config, &query.narrow) {
         Some(scope) => measured.value(&query.metric, &scope),
         None => Value::NothingToMeasure,
@@ -77,10 +88,19 @@ pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) 
         seed: config.seed,
         columns: measured.values(&Scope::default()),
         answers: wanted.queries.iter().map(|query| (query.clone(), answer(query))).collect(),
-        findings: wanted.properties.iter().map(|property| (*property, judge(*property, config, &end))).collect(),
+        findings: wanted
+            .properties
+            .iter()
+            .map(|property| (*property, judge(*property, config, violations.as_ref())))
+            .collect(),
         measured: keeps_all.then_some(measured),
         end,
     }
+}
+
+/// Whether there is anything for a judge: without clients nobody reads or writes.
+fn is_judged(config: &RunConfig) -> bool {
+    !config.groups.is_empty() || !config.scripted.is_empty()
 }
 
 /// What names mean in a run; `None` if it has no such thing, as a setting of a sweep may.

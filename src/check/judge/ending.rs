@@ -186,6 +186,7 @@ impl Judge<'_> {
     fn look_for_lost_writes(&mut self, nodes: &[Node], up: &[bool]) {
         let mut lost = Vec::new();
         for (key, ghost) in self.ghost.keys() {
+            let mut counted = std::collections::BTreeSet::new();
             for write in ghost.writes.iter().filter(|write| write.stands() && write.op.is_some()) {
                 let has = |held: &[Version]| held.iter().any(|version| ghost.includes(version, write.event));
                 let live = nodes.iter().filter(|node| up[node.id().index()]);
@@ -197,7 +198,11 @@ impl Judge<'_> {
                 if is_there || (write.is_tombstone() && self.tombstones_go) {
                     continue;
                 }
-                lost.push((key, write.clone(), self.why_lost(key, write, nodes, up)));
+                // With it went what it had replaced: nobody holds the effect of that any more either.
+                let live = nodes.iter().filter(|node| up[node.id().index()]);
+                let left = live.flat_map(|node| node.versions(key).iter().chain(node.hints().of_key(key)));
+                let gone = ghost.gone_with(write, left).into_iter().filter(|&event| counted.insert(event)).count();
+                lost.push((key, write.clone(), gone as u64, self.why_lost(key, write, nodes, up)));
             }
             // What failed but is there in the end has happened.
             for write in ghost.writes.iter().filter(|write| !write.is_acked() && write.op.is_some()) {
@@ -207,8 +212,8 @@ impl Judge<'_> {
                 }
             }
         }
-        for (key, write, cause) in lost {
-            self.numbers.lost[cause as usize] += 1;
+        for (key, write, gone, cause) in lost {
+            self.numbers.lost[cause as usize] += gone;
             let session = session_of(&write).map_or_else(String::new, |session| self.session_name(session));
             let (key, dot) = (self.key_name(key), self.dot_name(&write.version));
             let example =

@@ -139,6 +139,8 @@ pub(super) struct KeyGhost {
     pub chains: u32,
     /// Whether a delete has been acknowledged.
     pub was_deleted: bool,
+    /// By leader: which of its writes were acknowledged, a bit each.
+    acked: SmallVec<[(u32, Vec<u64>); 3]>,
     swept_at: usize,
 }
 
@@ -177,6 +179,36 @@ impl KeyGhost {
             return write.is_tombstone();
         }
         held.iter().any(|held| covers(held, &write.version, scheme))
+    }
+
+    /// Remembers that a write was acknowledged.
+    fn note_acked(&mut self, (leader, count): Event) {
+        let place = self.acked.iter().position(|(known, _)| *known == leader).unwrap_or_else(|| {
+            self.acked.push((leader, Vec::new()));
+            self.acked.len() - 1
+        });
+        let bits = &mut self.acked[place].1;
+        let word = (count / 64) as usize;
+        if word >= bits.len() {
+            bits.resize(word + 1, 0);
+        }
+        bits[word] |= 1 << (count % 64);
+    }
+
+    /// Acknowledged writes that a version stood for, itself included, and that none of those `left` is or had seen.
+    pub fn gone_with<'a>(&self, write: &Write, left: impl Iterator<Item = &'a Version>) -> Vec<Event> {
+        let mut there = Past::default();
+        for version in left {
+            if let Some(write) = self.find(version) {
+                there.see(write.event, &write.past);
+            }
+        }
+        let events = self.acked.iter().flat_map(|(leader, bits)| {
+            let counts =
+                (0..64 * bits.len() as u32).filter(|count| bits[(count / 64) as usize] >> (count % 64) & 1 == 1);
+            counts.map(|count| (*leader, count))
+        });
+        events.filter(|&event| (event == write.event || write.past.has(event)) && !there.has(event)).collect()
     }
 
     /// Takes a dot. Returns whether its actor had given it or a later one before.
@@ -361,6 +393,7 @@ impl Ghost {
         let ghost = self.key_mut(key);
         let Some(place) = ghost.writes.iter().rposition(|write| write.version.same(version)) else { return };
         ghost.writes[place].fate = Fate::Acked(now);
+        ghost.note_acked(ghost.writes[place].event);
         ghost.was_deleted |= ghost.writes[place].is_tombstone();
         let (event, past) = (ghost.writes[place].event, ghost.writes[place].past.clone());
         let mut is_superseded = false;

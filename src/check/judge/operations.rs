@@ -207,6 +207,22 @@ impl Judge<'_> {
         nodes: &[Node],
         keys: &Directory,
     ) {
+        if is_definite(outcome) {
+            self.sessions.refuse(op, attempt);
+        }
+        if outcome == Outcome::Ok
+            && let Some((key, version, profile)) = put
+        {
+            if let Some(write) = self.ghost.key_mut(key).find_mut(version) {
+                write.profile = Some(profile);
+            }
+            self.answers_once(now, leader, op, attempt);
+            self.is_honest(now, leader, key, version, profile, nodes, keys);
+        }
+    }
+
+    /// A coordinator answers a write once. Reads may come to it twice over a link that doubles messages.
+    fn answers_once(&mut self, now: SimTime, leader: NodeId, op: OpId, attempt: u16) {
         let answered = &mut self.sessions.answered;
         let name = (leader, op, attempt);
         if answered.iter().any(|set| set.contains(&name)) {
@@ -219,17 +235,6 @@ impl Judge<'_> {
                 answered[0].clear();
             }
             answered[0].insert(name);
-        }
-        if is_definite(outcome) {
-            self.sessions.refuse(op, attempt);
-        }
-        if outcome == Outcome::Ok
-            && let Some((key, version, profile)) = put
-        {
-            if let Some(write) = self.ghost.key_mut(key).find_mut(version) {
-                write.profile = Some(profile);
-            }
-            self.is_honest(now, leader, key, version, profile, nodes, keys);
         }
     }
 

@@ -222,7 +222,10 @@ impl Observer for Recorder {
                 self.draining.up(now, *node);
             }
             // It does not ask for messages.
-            Observation::DataLost { .. } | Observation::Sent { .. } | Observation::Arrived { .. } => {}
+            Observation::StepBegins { .. }
+            | Observation::DataLost { .. }
+            | Observation::Sent { .. }
+            | Observation::Arrived { .. } => {}
             Observation::WindowOpens { window, totals } => {
                 self.sees(totals);
                 self.windows[*window as usize].opens(now, totals);

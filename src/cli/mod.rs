@@ -8,6 +8,8 @@ mod campaign;
 mod list;
 mod out;
 mod run;
+mod trace;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,8 @@ use out::{print_data, say};
 
 /// All that was expected came out.
 const HELD: u8 = 0;
+/// Something did not.
+const BROKEN: u8 = 1;
 /// Bad usage, a bad scenario, or input that cannot be read.
 const BAD_INPUT: u8 = 2;
 /// Results could not be written.
@@ -37,6 +41,10 @@ struct Arguments {
 enum Command {
     /// Run a scenario: one run, or all points of its sweep over all seeds
     Run(RunArguments),
+    /// Print one run event by event, all of it or what concerns a key, node, operation or time
+    Trace(trace::TraceArguments),
+    /// Play one run again: print what came out and its digest, or verify that two processes play the same run
+    Replay(trace::ReplayArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -127,6 +135,8 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> u8 {
     match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Trace(arguments) => trace::trace(&arguments),
+        Command::Replay(arguments) => trace::replay(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)

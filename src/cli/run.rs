@@ -22,14 +22,17 @@ const MAX_RUNS: u64 = 1_000_000;
 
 /// Reads a scenario, or says what is wrong with it.
 fn load(file: &str, set: &[(String, String)]) -> Option<Loaded> {
-    let source = match Disk::open(file) {
-        Ok(source) => source,
-        Err(reason) => {
-            say(&reason);
-            return None;
-        }
-    };
-    match scenario::load(&source, set) {
+    load_from(&open(file)?, set)
+}
+
+/// Opens a scenario, or says why it cannot be.
+pub(super) fn open(file: &str) -> Option<Disk> {
+    Disk::open(file).map_err(|reason| say(&reason)).ok()
+}
+
+/// Understands a scenario, or says what is wrong with it.
+pub(super) fn load_from(source: &Disk, set: &[(String, String)]) -> Option<Loaded> {
+    match scenario::load(source, set) {
         Ok(loaded) => Some(loaded),
         Err(errors) => {
             say(&if is_heard_by_a_person() { errors.render() } else { errors.to_string() });

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::history::{Finished, Observation, OpKind};
+use crate::history::{Finished, Observation, OpKind, Way};
 use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId, SessionId};
 use crate::kernel::time::{SimTime, Span};
+use crate::network::Fate;
 use crate::node::commons::Commons;
 use crate::node::config::ProfileId;
 use crate::node::membership::View;
@@ -497,6 +498,9 @@ impl Simulation<'_> {
         let from = Endpoint::client(session);
         if to.as_client().is_some() {
             let leg = crate::network::Leg::ClientResponse;
+            if self.interest.messages {
+                self.tell_sent(Way { from, to, op, attempt, leg }, &message, Fate::Deliver(self.now));
+            }
             let delivery = Delivery { from, to, op, sent_at: self.now, attempt, leg, message };
             self.agenda.schedule(self.now, Event::Deliver(delivery));
         } else {

@@ -1,6 +1,6 @@
 //! What goes wrong: faults begin and end on the timeline of the script, and each counts how often it bit.
 
-use crate::history::Observation;
+use crate::history::{Observation, WayEnd};
 use crate::kernel::ids::NodeId;
 use crate::kernel::rng::{Purpose, Stream};
 use crate::kernel::time::{SimTime, Span};
@@ -253,7 +253,14 @@ impl Simulation<'_> {
         if self.processes[node.index()] == Process::Down {
             return;
         }
-        self.inboxes[node.index()].clear();
+        let inbox = std::mem::take(&mut self.inboxes[node.index()]);
+        if self.interest.messages {
+            for event in &inbox {
+                if let Event::Deliver(delivery) = event {
+                    self.tell_arrived(delivery, WayEnd::ReceiverDown);
+                }
+            }
+        }
         self.faults.paused_timers.retain(|(paused, ..)| *paused != node);
         // A pause ends with the process that it stopped: the next one runs.
         self.faults.stops.retain(|(stopped, _)| *stopped != node);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::history::Observation;
 use crate::kernel::ids::{NodeId, OpId};
 use crate::kernel::rng::{Purpose, Stream};
 use crate::kernel::time::{SimTime, Span};
@@ -92,6 +93,9 @@ impl Simulation<'_> {
         let step = &config.steps[number as usize];
         self.record(u64::from(number), u64::from(round), 6 << 56);
         self.script.progress[number as usize] = Progress::UnderWay;
+        if self.interest.faults {
+            self.observe(&Observation::StepBegins { step: number });
+        }
         if let Some((every, times)) = step.repeat
             && round + 1 < times
         {

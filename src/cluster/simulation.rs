@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::history::staleness::Staleness;
-use crate::history::{Ending, Interest, Observation, Observer};
+use crate::history::{Ending, Interest, Observation, Observer, Way, WayEnd};
 use crate::kernel::agenda::{Agenda, Due};
 use crate::kernel::digest::Digest;
 use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId};
@@ -182,16 +182,45 @@ impl<'a> Simulation<'a> {
     /// Runs to the end.
     pub fn play(&mut self) {
         let latest = self.latest_end();
-        while let Some((at, _, due)) = self.agenda.next_until(self.end_at.unwrap_or(latest)) {
-            self.now = at;
-            match due {
-                Due::Event(event) => self.on_event(event),
-                Due::Timer(timer) => self.on_timer(timer),
+        while self.step_until(latest) {}
+    }
+
+    /// Plays the next thing that falls due. Returns whether there was one; if not, the run is over.
+    pub fn step(&mut self) -> bool {
+        let latest = if self.end_at.is_some() { SimTime::ZERO } else { self.latest_end() };
+        self.step_until(latest)
+    }
+
+    /// `latest` counts as long as the end is not known.
+    #[inline(always)]
+    fn step_until(&mut self, latest: SimTime) -> bool {
+        let Some((at, _, due)) = self.agenda.next_until(self.end_at.unwrap_or(latest)) else {
+            if let Some(end) = self.end_at {
+                self.now = self.now.max(end);
             }
+            return false;
+        };
+        self.now = at;
+        match due {
+            Due::Event(event) => self.on_event(event),
+            Due::Timer(timer) => self.on_timer(timer),
         }
-        if let Some(end) = self.end_at {
-            self.now = self.now.max(end);
-        }
+        true
+    }
+
+    /// The instant that the run has come to.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// How many events there were so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The name of all that has happened so far.
+    pub fn digest(&self) -> u128 {
+        self.digest.finish()
     }
 
     pub(super) fn on_event(&mut self, event: Event) {
@@ -273,6 +302,9 @@ impl<'a> Simulation<'a> {
         if !self.network.never_cut() {
             let group = self.group_of(from, to);
             if !self.network.passes_at_delivery(self.now, sent_at, from, to, group, leg) {
+                if self.interest.messages {
+                    self.tell_arrived(&delivery, WayEnd::Stopped);
+                }
                 return;
             }
         }
@@ -286,6 +318,14 @@ impl<'a> Simulation<'a> {
         let ends = u64::from(from.0) << 32 | u64::from(to.0);
         let how = 4 << 56 | (leg.index() as u64) << 48 | u64::from(attempt) << 32;
         self.record(ends, op.0, how ^ content_hash(&delivery.message) >> 16);
+        if self.interest.messages {
+            let end = match to.as_node().map(|node| self.processes[node.index()]) {
+                None | Some(Process::Up) => WayEnd::Taken,
+                Some(Process::Down) => WayEnd::ReceiverDown,
+                Some(Process::Paused) => WayEnd::ReceiverPaused,
+            };
+            self.tell_arrived(&delivery, end);
+        }
         match to.as_node() {
             Some(node) => match self.processes[node.index()] {
                 Process::Up => {
@@ -427,7 +467,27 @@ impl<'a> Simulation<'a> {
                 fate
             }
         };
+        if self.interest.messages {
+            self.tell_sent(Way { from, to, op, attempt, leg }, &message, fate);
+        }
         self.dispatch(fate, from, to, op, attempt, leg, message);
+    }
+
+    /// Tells the observers of a message that leaves.
+    #[cold]
+    pub(super) fn tell_sent(&mut self, way: Way, message: &Message, fate: Fate) {
+        let fate = match fate {
+            Fate::Twice(first, _) if is_taken_once(message) => Fate::Deliver(first),
+            fate => fate,
+        };
+        self.observe(&Observation::Sent { way, message, fate });
+    }
+
+    /// Tells the observers of a message that has come to the end of its way.
+    #[cold]
+    pub(super) fn tell_arrived(&mut self, delivery: &Delivery, end: WayEnd) {
+        let Delivery { from, to, op, sent_at, attempt, leg, ref message } = *delivery;
+        self.observe(&Observation::Arrived { way: Way { from, to, op, attempt, leg }, sent_at, message, end });
     }
 
     // Inlined, with what it calls and what calls it: a message would be copied at each step.
@@ -448,8 +508,7 @@ impl<'a> Simulation<'a> {
             Fate::Deliver(at) => {
                 self.agenda.schedule(at, Event::Deliver(Delivery { from, to, op, sent_at, attempt, leg, message }));
             }
-            // A write travels a connection, which drops what comes twice: leading it twice would make two versions.
-            Fate::Twice(first, _) if matches!(message, Message::Put { .. }) => {
+            Fate::Twice(first, _) if is_taken_once(&message) => {
                 self.arrived += 1;
                 self.agenda.schedule(first, Event::Deliver(Delivery { from, to, op, sent_at, attempt, leg, message }));
             }
@@ -580,6 +639,11 @@ impl ScriptedFates {
             .or_else(|| self.legs.iter().rev().find(|(l, node, _)| *l == leg && node.is_none()))
             .map(|(_, _, fate)| *fate)
     }
+}
+
+/// A write travels a connection, which drops what comes twice: leading it twice would make two versions.
+fn is_taken_once(message: &Message) -> bool {
+    matches!(message, Message::Put { .. })
 }
 
 /// Which leg a message travels.

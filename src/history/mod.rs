@@ -140,6 +140,11 @@ pub enum Observation<'a> {
         /// Who gets it.
         end: WayEnd,
     },
+    /// A step of the script begins.
+    StepBegins {
+        /// Its number.
+        step: u32,
+    },
     /// A fault begins.
     FaultBegins {
         /// Number of its step.
@@ -280,7 +285,7 @@ pub struct Interest {
     pub waits: bool,
     /// Every message, as it leaves and as it arrives.
     pub messages: bool,
-    /// Faults, and nodes going down and up.
+    /// Steps of the script, faults, and nodes going down and up.
     pub faults: bool,
     /// Windows and buckets, with the totals.
     pub totals: bool,

@@ -225,6 +225,7 @@ impl Observer for Recorder {
             }
             // It does not ask for messages.
             Observation::Over(_)
+            | Observation::StepBegins { .. }
             | Observation::DataLost { .. }
             | Observation::Placed { .. }
             | Observation::Sent { .. }

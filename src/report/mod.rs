@@ -8,6 +8,7 @@ pub mod run_dir;
 pub mod summary;
 pub mod tables;
 pub mod terminal;
+pub mod trace;
 
 pub use play::{Campaign, Played, Wanted, play};
 pub use run_dir::{OutputError, RunDir};

@@ -139,7 +139,10 @@ impl Observer for Judge<'_> {
             Observation::DataLost { node, crash, nodes, keys } => self.on_data_lost(now, node, crash, nodes, keys),
             Observation::Bucket { .. } => self.numbers.divergent_by_bucket.push(self.replicas.divergent()),
             Observation::Over(ending) => self.at_the_end(now, ending),
-            Observation::WindowOpens { .. } | Observation::WindowCloses { .. } | Observation::LoadWindow { .. } => {}
+            Observation::StepBegins { .. }
+            | Observation::WindowOpens { .. }
+            | Observation::WindowCloses { .. }
+            | Observation::LoadWindow { .. } => {}
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::check::{Judgement, Runs};
 use crate::cluster;
 use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
+use crate::history::Observer;
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::measure::{Measured, Metric, Recorder, Scope, Value};
 
@@ -65,8 +66,23 @@ impl Played {
 
 /// Plays a run and measures it.
 pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) -> Played {
+    play_watched(config, setting, wanted, keeps_all, None)
+}
+
+/// Plays a run and measures it, while somebody else watches too.
+pub fn play_watched(
+    config: &RunConfig,
+    setting: u32,
+    wanted: &Wanted,
+    keeps_all: bool,
+    watcher: Option<&mut dyn Observer>,
+) -> Played {
     let mut recorder = Recorder::new(config);
-    let end = cluster::run(config, &mut [&mut recorder]);
+    let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
+    if let Some(watcher) = watcher {
+        observers.push(watcher);
+    }
+    let end = cluster::run(config, &mut observers);
     let measured = recorder.finish(config, &end);
     let answer = |query: &Query| match scope(config, &query.narrow) {
         Some(scope) => measured.value(&query.metric, &scope),

@@ -142,7 +142,11 @@ impl<M: Model> Model for Keyed<M> {
         let after = self.0.step(state.get(key).unwrap_or(&initial), input)?;
         let mut next = state.clone();
         // An object in its first state is as if nobody had touched it.
-        if after == initial { next.remove(key) } else { next.insert(*key, after) };
+        if after == initial {
+            next.remove(key)
+        } else {
+            next.insert(*key, after)
+        };
         Some(next)
     }
 }

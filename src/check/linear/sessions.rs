@@ -65,7 +65,8 @@ impl Sessions {
 
     /// Pairs of writes of which the second is known to come later, for what its session did first.
     fn known(&self, first_is_read: bool) -> Vec<(usize, usize)> {
-        let pairs = self.pairs().filter(|&(first, second)| self.is_read[first] == first_is_read && !self.is_read[second]);
+        let pairs =
+            self.pairs().filter(|&(first, second)| self.is_read[first] == first_is_read && !self.is_read[second]);
         let mut known: Vec<_> = pairs.filter_map(|(first, second)| Some((self.write[first]?, second))).collect();
         known.sort_unstable();
         known.dedup();
@@ -75,9 +76,9 @@ impl Sessions {
     /// Whether no session read what is known to come before its own last write.
     pub fn read_your_writes(&self) -> bool {
         let known = self.known(false);
-        self.pairs().filter(|&(first, second)| !self.is_read[first] && self.is_read[second]).all(|(own, read)| {
-            self.write[read].is_some_and(|write| known.binary_search(&(write, own)).is_err())
-        })
+        self.pairs()
+            .filter(|&(first, second)| !self.is_read[first] && self.is_read[second])
+            .all(|(own, read)| self.write[read].is_some_and(|write| known.binary_search(&(write, own)).is_err()))
     }
 
     /// Whether no session that has read a write then read an older one of the same writer.
@@ -91,12 +92,12 @@ impl Sessions {
     }
 
     fn reads_follow(&self, known: &[(usize, usize)]) -> bool {
-        self.pairs().filter(|&(first, second)| self.is_read[first] && self.is_read[second]).all(|(first, second)| {
-            match (self.write[first], self.write[second]) {
+        self.pairs().filter(|&(first, second)| self.is_read[first] && self.is_read[second]).all(
+            |(first, second)| match (self.write[first], self.write[second]) {
                 (Some(newer), Some(older)) => known.binary_search(&(older, newer)).is_err(),
                 _ => true,
-            }
-        })
+            },
+        )
     }
 
     /// Whether the history is causally consistent: no read returns a write, or the beginning, although another write

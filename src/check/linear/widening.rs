@@ -108,7 +108,10 @@ mod tests {
         assert_eq!(least_widening(None, &history), Widening::Enough(17));
         assert_eq!(least_widening(None, &history[..2]), Widening::Enough(0));
         assert_eq!(least_widening(None, &[read(0, 10, 1), write(11, 12, 1)]), Widening::Never);
-        assert_eq!(least_widening(None, &[write(5, 6, 1), Operation::new(9, 12, RegisterCall::Read(None))]), Widening::Enough(3));
+        assert_eq!(
+            least_widening(None, &[write(5, 6, 1), Operation::new(9, 12, RegisterCall::Read(None))]),
+            Widening::Enough(3)
+        );
     }
 
     /// The same history, its reads beginning earlier.

@@ -313,7 +313,7 @@ fn ten_thousand_small_histories_are_judged_as_others_judge_them() {
     assert!((1_000..9_000).contains(&legal), "both verdicts occur: {legal} of 10 000 are legal");
 }
 
-/// Tries every order of the writes and fits each read in by itself.
+/// Tries every order of the writes and asks each read by itself.
 fn regular_by_permutation(history: &[Operation<RegisterCall>]) -> bool {
     fn orders(writes: &[&Operation<RegisterCall>], order: &mut Vec<usize>, fits: &dyn Fn(&[usize]) -> bool) -> bool {
         if order.len() == writes.len() {
@@ -337,10 +337,11 @@ fn regular_by_permutation(history: &[Operation<RegisterCall>]) -> bool {
             let RegisterCall::Read(value) = read.input else { unreachable!("the others are writes") };
             // The read comes after so many writes.
             (0..=order.len()).any(|count| {
-                let before = order[..count].iter().all(|&at| !read.is_before(writes[at]));
-                let after = order[count..].iter().all(|&at| !writes[at].is_before(read));
-                let seen = order[..count].last().map_or(RegisterCall::Write(Some(0)), |&at| writes[at].input);
-                before && after && seen == RegisterCall::Write(value)
+                let last = order[..count].last().map(|&at| writes[at]);
+                let is_over = order[count..].iter().all(|&at| !writes[at].is_before(read));
+                let has_begun = last.is_none_or(|write| !read.is_before(write));
+                let seen = last.map_or(RegisterCall::Write(Some(0)), |write| write.input);
+                has_begun && is_over && seen == RegisterCall::Write(value)
             })
         })
     };

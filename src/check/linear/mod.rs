@@ -60,6 +60,9 @@ pub trait Model {
     fn initial(&self) -> Self::State;
     /// The state after an operation; `None` if the object would not have given that answer.
     fn step(&self, state: &Self::State, input: &Self::Input) -> Option<Self::State>;
+    /// Whether the operation changes no state whatever, as a read does. A write of the value that is there is no such
+    /// thing: placed elsewhere it would change something.
+    fn observes(&self, input: &Self::Input) -> bool;
 }
 
 /// What a search found.

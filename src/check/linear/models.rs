@@ -45,6 +45,10 @@ impl Model for Register {
             RegisterCall::Cas { from, done: false, .. } => (from != *state).then_some(*state),
         }
     }
+
+    fn observes(&self, input: &RegisterCall) -> bool {
+        matches!(input, RegisterCall::Read(_) | RegisterCall::Cas { done: false, .. })
+    }
 }
 
 /// A text that grows.
@@ -76,6 +80,10 @@ impl Model for Text {
             TextCall::Put(text) => Some(text.clone()),
             TextCall::Append(text) => Some(format!("{state}{text}")),
         }
+    }
+
+    fn observes(&self, input: &TextCall) -> bool {
+        matches!(input, TextCall::Get(_))
     }
 }
 
@@ -123,6 +131,10 @@ impl Model for Siblings {
             }
         }
     }
+
+    fn observes(&self, input: &SiblingsCall) -> bool {
+        matches!(input, SiblingsCall::Read(_))
+    }
 }
 
 /// Many objects of one kind, a key each: what [`super::by_key`] makes needless, and is tested against.
@@ -148,6 +160,10 @@ impl<M: Model> Model for Keyed<M> {
             next.insert(*key, after)
         };
         Some(next)
+    }
+
+    fn observes(&self, (_, input): &Self::Input) -> bool {
+        self.0.observes(input)
     }
 }
 

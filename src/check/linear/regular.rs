@@ -1,9 +1,10 @@
-//! Regularity of a register with several writers: one order of all writes that respects time, into which each read
-//! fits by itself. Two reads need not agree on more than that, so a newer value may be followed by an older one.
+//! Regularity of a register with several writers: one order of all writes that respects time, with which each read agrees
+//! by itself. Reads need not agree with each other, so a newer value may be followed by an older one.
 //!
-//! A read of a write `w` fits if every write that was over before the read began comes before `w` or is `w`, and `w` began
-//! before the read was over. So the order exists if and only if "must come before" has no cycle. Source: the strong
-//! notion of Shao, Welch, Pierce and Lee 2011 with one order for all readers ("MWR-Regularity").
+//! A read of a write `w` agrees if every write that was over before the read began comes before `w` or is `w`, and `w`
+//! began before the read was over. So the order exists if and only if "must come before" has no cycle. What begins after a
+//! read may come before what it read, as long as the two overlap. Source: Viotti and Vukolić 2016 (single order, real
+//! time from writes on), after Lamport's register of one writer (1986).
 
 use petgraph::algo::toposort;
 use petgraph::graph::{Graph, NodeIndex};

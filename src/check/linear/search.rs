@@ -4,8 +4,8 @@
 //! was invoked. A configuration is what has been placed and the state that the object is in; none is looked at twice. Three
 //! things keep the number of configurations small, and all are exact:
 //!
-//! - An operation that may come next and leaves the state as it is (a read that fits) is placed at once, without trying
-//!   anything else: in any order that exists it can be moved to the front.
+//! - An operation that observes (a read, say) is placed as soon as it may come next and fits, without trying anything
+//!   else: in any order that exists it can be moved to the front.
 //! - An operation of unknown outcome need not be placed, so who has placed fewer of them covers who has placed more
 //!   (see `seen`).
 //! - Placed operations are kept as a prefix and a window after it, which is as wide as operations overlap.
@@ -207,11 +207,14 @@ impl<'a, M: Model> Search<'a, M> {
         for &number in &list {
             let place = self.place_of(number);
             let Some(state) = self.model.step(&self.now.state, &self.history[place].input) else { continue };
-            if state != self.now.state {
-                ways.push(Way { number, state });
-            } else if number < self.closed.len() {
-                // It fits and changes nothing: no other way needs to be tried.
+            let is_open = number >= self.closed.len();
+            if !is_open && self.model.observes(&self.history[place].input) {
+                // It fits and changes nothing anywhere: no other way needs to be tried.
                 return vec![Way { number, state }];
+            }
+            // Nobody has to place an open operation, so one that does nothing here is left for later.
+            if !is_open || state != self.now.state {
+                ways.push(Way { number, state });
             }
         }
         ways

@@ -5,6 +5,7 @@
 pub mod evaluate;
 pub mod expectation;
 pub mod judge;
+pub mod linear;
 pub mod properties;
 
 pub use evaluate::{Judgement, Runs, Verdict, evaluate, exit_status};

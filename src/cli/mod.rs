@@ -5,6 +5,7 @@
 //! somebody stopped the program.
 
 mod campaign;
+mod history;
 mod list;
 mod out;
 mod run;
@@ -24,6 +25,8 @@ const HELD: u8 = 0;
 const BROKEN: u8 = 1;
 /// Bad usage, a bad scenario, or input that cannot be read.
 const BAD_INPUT: u8 = 2;
+/// Something could not be judged.
+const NOT_JUDGED: u8 = 3;
 /// Results could not be written.
 const NO_OUTPUT: u8 = 4;
 /// Somebody stopped the program.
@@ -65,6 +68,8 @@ enum Command {
         #[arg(long)]
         marks: bool,
     },
+    /// Judge histories of operations: linearizable or not, and which operation is in the way
+    History(history::HistoryArguments),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -108,6 +113,9 @@ struct RunArguments {
     /// Overwrite other results
     #[arg(long)]
     force: bool,
+    /// Write history.jsonl, as measure.history does; single runs only
+    #[arg(long)]
+    history: bool,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -147,6 +155,7 @@ fn dispatch(command: Command) -> u8 {
             HELD
         }
         Command::List { directory, marks: false } => list::list(&directory),
+        Command::History(arguments) => history::history(&arguments),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "dynamo-sim", &mut text);

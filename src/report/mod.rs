@@ -3,6 +3,8 @@
 //! No time of day, host or path is in any of them. Nothing here prints.
 
 pub mod expect;
+pub mod histories;
+pub mod history_log;
 pub mod play;
 pub mod run_dir;
 pub mod summary;

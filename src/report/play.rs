@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::expectation::{Expectation, Narrow, Query, Subject};
 use crate::check::judge::Judge;
-use crate::check::properties::{Finding, Property, judge};
+use crate::check::properties::{self, Finding, Property};
 use crate::check::{Judgement, Runs};
 use crate::cluster;
 use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
+use crate::history::Observer;
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::measure::{Measured, Metric, Recorder, Scope, Value};
 
@@ -66,19 +67,28 @@ impl Played {
 
 /// Plays a run and measures it.
 pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) -> Played {
+    play_watched(config, setting, wanted, keeps_all, None)
+}
+
+/// Plays a run and measures it, while somebody else watches too.
+pub fn play_watched(
+    config: &RunConfig,
+    setting: u32,
+    wanted: &Wanted,
+    keeps_all: bool,
+    watcher: Option<&mut dyn Observer>,
+) -> Played {
     let mut recorder = Recorder::new(config);
-    let (end, violations, measured) = if is_judged(config) {
+    let mut judge = is_judged(config).then(|| {
         let hears_messages = [Property::CutsHold, Property::CrashesHold].iter().any(|p| wanted.properties.contains(p));
-        let mut judge = Judge::new(config, hears_messages);
-        let end = cluster::run(config, &mut [&mut recorder, &mut judge]);
-        let (violations, judged) = judge.finish(&end);
-        let measured = recorder.finish(config, &end, Some(judged));
-        (end, Some(violations), measured)
-    } else {
-        let end = cluster::run(config, &mut [&mut recorder]);
-        let measured = recorder.finish(config, &end, None);
-        (end, None, measured)
-    };
+        Judge::new(config, hears_messages)
+    });
+    let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
+    observers.extend(judge.as_mut().map(|judge| judge as &mut dyn Observer));
+    observers.extend(watcher);
+    let end = cluster::run(config, &mut observers);
+    let (violations, judged) = judge.map(|judge| judge.finish(&end)).unzip();
+    let measured = recorder.finish(config, &end, judged);
     let answer = |query: &Query| match scope(config, &query.narrow) {
         Some(scope) => measured.value(&query.metric, &scope),
         None => Value::NothingToMeasure,
@@ -91,7 +101,7 @@ pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) 
         findings: wanted
             .properties
             .iter()
-            .map(|property| (*property, judge(*property, config, violations.as_ref())))
+            .map(|property| (*property, properties::judge(*property, config, violations.as_ref())))
             .collect(),
         measured: keeps_all.then_some(measured),
         end,

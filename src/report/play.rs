@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::expectation::{Expectation, Narrow, Query, Subject};
 use crate::check::properties::{Finding, Property, judge};
-use crate::check::{Judgement, Runs};
+use crate::check::{Judgement, Marker, Runs};
 use crate::cluster;
 use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
+use crate::history::Observer;
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::measure::{Measured, Metric, Recorder, Scope, Value};
+use crate::node::marks::Marks;
 
 /// What expectations ask of each run.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -18,6 +20,8 @@ pub struct Wanted {
     pub queries: BTreeSet<Query>,
     /// Properties.
     pub properties: BTreeSet<Property>,
+    /// Whether rare states are counted.
+    pub marks: bool,
 }
 
 impl Wanted {
@@ -27,6 +31,8 @@ impl Wanted {
         for expectation in expectations {
             match &expectation.subject {
                 Subject::Metric { query, versus, .. } => {
+                    let of_marks = |query: &Query| matches!(query.metric, Metric::Marks(_));
+                    wanted.marks |= of_marks(query) || versus.as_ref().is_some_and(|versus| of_marks(&versus.query));
                     wanted.queries.insert(query.clone());
                     wanted.queries.extend(versus.as_ref().map(|versus| versus.query.clone()));
                 }
@@ -52,6 +58,8 @@ pub struct Played {
     pub answers: BTreeMap<Query, Value>,
     /// What became of properties.
     pub findings: BTreeMap<Property, Finding>,
+    /// Rare states, if they were to be counted.
+    pub marks: Option<Marks>,
     /// All numbers, if they were to be kept: a sweep keeps the columns only.
     pub measured: Option<Measured>,
 }
@@ -66,8 +74,12 @@ impl Played {
 /// Plays a run and measures it.
 pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) -> Played {
     let mut recorder = Recorder::new(config);
-    let end = cluster::run(config, &mut [&mut recorder]);
-    let measured = recorder.finish(config, &end);
+    let mut marker = wanted.marks.then(|| Marker::new(config));
+    let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
+    observers.extend(marker.as_mut().map(|marker| marker as &mut dyn Observer));
+    let end = cluster::run(config, &mut observers);
+    let marks = marker.map(|marker| marker.finish(&end));
+    let measured = recorder.finish(config, &end).with_marks(marks.clone());
     let answer = |query: &Query| match scope(config, &query.narrow) {
         Some(scope) => measured.value(&query.metric, &scope),
         None => Value::NothingToMeasure,
@@ -78,6 +90,7 @@ pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) 
         columns: measured.values(&Scope::default()),
         answers: wanted.queries.iter().map(|query| (query.clone(), answer(query))).collect(),
         findings: wanted.properties.iter().map(|property| (*property, judge(*property, config, &end))).collect(),
+        marks,
         measured: keeps_all.then_some(measured),
         end,
     }

@@ -5,7 +5,9 @@
 //! somebody stopped the program.
 
 mod campaign;
+mod check;
 mod list;
+mod load;
 mod out;
 mod run;
 
@@ -37,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Run a scenario: one run, or all points of its sweep over all seeds
     Run(RunArguments),
+    /// Check properties over many seeds with random faults: of a scenario, or of the built-in profile
+    Check(CheckArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -75,13 +79,50 @@ enum Format {
     Csv,
 }
 
+/// How `check` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum CheckFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArguments {
+    /// Scenario file; `-` is standard input. Without one, the built-in profile
+    file: Option<String>,
+    /// Seeds, instead of 1..1000: a count, or `first..last`
+    #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
+    seeds: Option<scenario::numbers::Seeds>,
+    /// Runs at a time; results do not depend on it
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Override one field; may be given several times
+    #[arg(long, value_name = "PATH=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+    /// Add no faults to the file and draw nothing for it
+    #[arg(long, requires = "file")]
+    as_is: bool,
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    format: CheckFormat,
+    /// Stop after so many failing seeds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    fail_fast: Option<u32>,
+}
+
 #[derive(Debug, clap::Args)]
 struct RunArguments {
-    /// Scenario file; `-` is standard input
+    /// Scenario file; `-` is standard input. With --chaos and without a file: the built-in profile of `check`
+    #[arg(required_unless_present = "chaos", default_value_if("chaos", "true", scenario::swarm::BUILT_IN), default_value = "")]
     file: String,
     /// One seed, instead of those the scenario names
     #[arg(long, value_name = "N", value_parser = scenario::numbers::parse_seed, conflicts_with = "seeds")]
     seed: Option<u64>,
+    /// With the faults and the setting that `check` draws for this seed
+    #[arg(long, conflicts_with = "seeds")]
+    chaos: bool,
     /// Several seeds: a count, or `first..last`
     #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
     seeds: Option<scenario::numbers::Seeds>,
@@ -127,15 +168,13 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> u8 {
     match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)
         }
         Command::Schema => print_data(crate::report::run_dir::pretty(&scenario::schema()).as_bytes()),
-        Command::List { marks: true, .. } => {
-            say("this build counts no rare states yet");
-            HELD
-        }
+        Command::List { marks: true, .. } => list::marks(),
         Command::List { directory, marks: false } => list::list(&directory),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -5,8 +5,10 @@
 //! somebody stopped the program.
 
 mod campaign;
+mod check;
 mod history;
 mod list;
+mod load;
 mod out;
 mod run;
 mod trace;
@@ -48,6 +50,8 @@ enum Command {
     Trace(trace::TraceArguments),
     /// Play one run again: print what came out and its digest, or verify that two processes play the same run
     Replay(trace::ReplayArguments),
+    /// Check properties over many seeds with random faults: of a scenario, or of the built-in profile
+    Check(CheckArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -88,13 +92,54 @@ enum Format {
     Csv,
 }
 
+/// How `check` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum CheckFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArguments {
+    /// Scenario file; `-` is standard input. Without one, the built-in profile
+    file: Option<String>,
+    /// Seeds, instead of 1..1000: a count, or `first..last`
+    #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
+    seeds: Option<scenario::numbers::Seeds>,
+    /// Runs at a time; results do not depend on it
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Override one field; may be given several times
+    #[arg(long, value_name = "PATH=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+    /// Add no faults to the file and draw nothing for it
+    #[arg(long, requires = "file")]
+    as_is: bool,
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    format: CheckFormat,
+    /// Stop after so many failing seeds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    fail_fast: Option<u32>,
+}
+
 #[derive(Debug, clap::Args)]
 struct RunArguments {
-    /// Scenario file; `-` is standard input
+    /// Scenario file; `-` is standard input. With --chaos and without a file: the built-in profile of `check`
+    #[arg(
+        required_unless_present = "chaos",
+        default_value_if("chaos", "true", scenario::swarm::BUILT_IN),
+        default_value = ""
+    )]
     file: String,
     /// One seed, instead of those the scenario names
     #[arg(long, value_name = "N", value_parser = scenario::numbers::parse_seed, conflicts_with = "seeds")]
     seed: Option<u64>,
+    /// With the faults and the setting that `check` draws for this seed
+    #[arg(long, conflicts_with = "seeds")]
+    chaos: bool,
     /// Several seeds: a count, or `first..last`
     #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
     seeds: Option<scenario::numbers::Seeds>,
@@ -145,15 +190,13 @@ fn dispatch(command: Command) -> u8 {
         Command::Run(arguments) => run::run(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Replay(arguments) => trace::replay(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)
         }
         Command::Schema => print_data(crate::report::run_dir::pretty(&scenario::schema()).as_bytes()),
-        Command::List { marks: true, .. } => {
-            say("this build counts no rare states yet");
-            HELD
-        }
+        Command::List { marks: true, .. } => list::marks(),
         Command::List { directory, marks: false } => list::list(&directory),
         Command::History(arguments) => history::history(&arguments),
         Command::Completions { shell } => {

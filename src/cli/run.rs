@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Value as Json, json};
 
 use super::campaign::{Plan, config_of};
-use super::out::{is_heard_by_a_person, print_data, print_styled, say, terminal_width};
+use super::load::{load, load_drawn};
+use super::out::{print_data, print_styled, say, terminal_width};
 use super::{BAD_INPUT, Format, HELD, NO_OUTPUT, RunArguments};
 use crate::check::{Judgement, evaluate, exit_status};
 use crate::cluster::config::RunConfig;
@@ -15,35 +16,12 @@ use crate::report::summary::{About, number, summary};
 use crate::report::tables::{self, SettingRow};
 use crate::report::terminal::{self, Title};
 use crate::report::{Campaign, OutputError, RunDir, Wanted, expect};
-use crate::scenario::source::Disk;
-use crate::scenario::{self, Loaded};
 
 /// The history of a run, in its directory.
 const HISTORY: &str = "history.jsonl";
 
 /// More runs than anyone means.
-const MAX_RUNS: u64 = 1_000_000;
-
-/// Reads a scenario, or says what is wrong with it.
-fn load(file: &str, set: &[(String, String)]) -> Option<Loaded> {
-    load_from(&open(file)?, set)
-}
-
-/// Opens a scenario, or says why it cannot be.
-pub(super) fn open(file: &str) -> Option<Disk> {
-    Disk::open(file).map_err(|reason| say(&reason)).ok()
-}
-
-/// Understands a scenario, or says what is wrong with it.
-pub(super) fn load_from(source: &Disk, set: &[(String, String)]) -> Option<Loaded> {
-    match scenario::load(source, set) {
-        Ok(loaded) => Some(loaded),
-        Err(errors) => {
-            say(&if is_heard_by_a_person() { errors.render() } else { errors.to_string() });
-            None
-        }
-    }
-}
+pub(super) const MAX_RUNS: u64 = 1_000_000;
 
 /// Checks a scenario up to the first event.
 pub(super) fn validate(file: &str, set: &[(String, String)]) -> u8 {
@@ -73,7 +51,11 @@ fn plural(count: u64) -> &'static str {
 
 /// Runs a scenario and writes its results.
 pub(super) fn run(arguments: &RunArguments) -> u8 {
-    let Some(loaded) = load(&arguments.file, &arguments.set) else { return BAD_INPUT };
+    let drawn = match arguments.chaos {
+        true => load_drawn(&arguments.file, &arguments.set, arguments.seed),
+        false => load(&arguments.file, &arguments.set).map(|loaded| (loaded, 0)),
+    };
+    let Some((loaded, drawn_for)) = drawn else { return BAD_INPUT };
     let expectations = match expect::expectations(&loaded) {
         Ok(expectations) => expectations,
         Err(reason) => {
@@ -83,6 +65,7 @@ pub(super) fn run(arguments: &RunArguments) -> u8 {
     };
     let base = loaded.base.seed.0;
     let seeds = match (arguments.seed, arguments.seeds) {
+        _ if arguments.chaos => (drawn_for, drawn_for),
         (Some(seed), _) => (seed, seed),
         (None, Some(seeds)) => seeds.bounds(base),
         (None, None) => loaded.base.sweep.seeds.bounds(base),

@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::ValueEnum;
 
 use super::campaign::config_of;
+use super::load;
 use super::out::{print_styled, say, terminal_width, written};
-use super::run::{load_from, open};
 use super::verify::{self, Twin};
 use super::{BAD_INPUT, BROKEN, HELD, assignment};
 use crate::check::{evaluate, exit_status};
@@ -19,15 +19,20 @@ use crate::report::trace::{Asked, Kind, Lines, Style, Trace};
 use crate::report::{Campaign, Wanted, expect, play};
 use crate::scenario::errors::suggestion;
 use crate::scenario::scalars::parse_duration;
-use crate::scenario::source::{Disk, Source};
+use crate::scenario::source::Source;
+use crate::scenario::swarm;
 use crate::scenario::sweep::describe;
 use crate::scenario::{Loaded, Setting, numbers};
 
 /// One run of a scenario.
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
-    /// Scenario file; `-` is standard input
+    /// Scenario file; `-` is standard input. With --chaos and without a file: the built-in profile of `check`
+    #[arg(required_unless_present = "chaos", default_value_if("chaos", "true", swarm::BUILT_IN), default_value = "")]
     file: String,
+    /// With the faults and the setting that `check` draws for this seed
+    #[arg(long)]
+    chaos: bool,
     /// The seed, instead of the scenario's first
     #[arg(long, value_name = "N", value_parser = numbers::parse_seed)]
     seed: Option<u64>,
@@ -119,7 +124,7 @@ fn digest(text: &str) -> Result<u128, String> {
 
 /// A run that was chosen.
 struct Chosen {
-    source: Disk,
+    source: Box<dyn Source>,
     loaded: Loaded,
     /// Place of the setting in the list.
     at: usize,
@@ -131,11 +136,17 @@ struct Chosen {
 impl Which {
     /// Finds the run, or says why there is none.
     fn choose(&self) -> Option<Chosen> {
-        let source = open(&self.file)?;
-        let loaded = load_from(&source, &self.set)?;
+        let source = load::open(&self.file)?;
+        let (loaded, drawn) = match self.chaos {
+            true => {
+                let (loaded, seed) = load::drawn_from(&*source, &self.set, self.seed)?;
+                (loaded, Some(seed))
+            }
+            false => (load::from(&*source, &self.set)?, None),
+        };
         let complain = |reason: String| say(&format!("{}: {reason}", source.name()));
         let at = self.setting_of(&loaded).map_err(complain).ok()?;
-        let seed = self.seed.unwrap_or_else(|| loaded.base.sweep.seeds.bounds(loaded.base.seed.0).0);
+        let seed = drawn.or(self.seed).unwrap_or_else(|| loaded.base.sweep.seeds.bounds(loaded.base.seed.0).0);
         let (config, more) = config_of(&loaded, at, seed).map_err(complain).ok()?;
         let own = &loaded.settings[at].notices;
         let notices = loaded.notices.iter().chain(own).chain(&more).cloned().collect();
@@ -288,6 +299,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> u8 {
     if arguments.verify {
         let twin = Twin {
             file: &arguments.which.file,
+            chaos: arguments.which.chaos,
             text: chosen.source.text(),
             seed: arguments.other_seed.unwrap_or(chosen.seed),
             setting: chosen.loaded.settings[chosen.at].number,

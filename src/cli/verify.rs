@@ -15,6 +15,8 @@ use crate::report::trace::{Asked, Lines, Style, Trace};
 
 /// What the other process is to play.
 pub(super) struct Twin<'a> {
+    /// Whether the run is as `check` draws it.
+    pub chaos: bool,
     pub file: &'a str,
     /// The scenario, which standard input gives only once.
     pub text: &'a str,
@@ -95,6 +97,9 @@ impl Twin<'_> {
     fn start(&self) -> io::Result<(Other, BufReader<ChildStdout>)> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["replay", "--stream", "--seed", &self.seed.to_string(), "--setting", &self.setting.to_string()]);
+        if self.chaos {
+            command.arg("--chaos");
+        }
         for (path, value) in self.set {
             command.arg(format!("--set={path}={value}"));
         }

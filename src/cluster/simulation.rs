@@ -92,6 +92,7 @@ impl<'a> Simulation<'a> {
             interest.faults |= wants.faults;
             interest.totals |= wants.totals;
             interest.messages |= wants.messages;
+            interest.marks |= wants.marks;
         }
         let layout = Layout::new(config.ring.clone());
         let initial = config.ring.initial_members.clone();
@@ -150,6 +151,7 @@ impl<'a> Simulation<'a> {
             config,
         };
         simulation.inboxes.resize_with(real, Vec::new);
+        simulation.outputs.marks_wanted = interest.marks;
         simulation.begin();
         simulation
     }
@@ -401,7 +403,7 @@ impl<'a> Simulation<'a> {
             Note::Coordinated { op, .. } if op.is_scripted() => self.clients.led_by(*op, node),
             _ => {}
         }
-        if self.interest.notes || self.interest.changes || self.interest.waits {
+        if self.interest.notes || self.interest.changes || self.interest.waits || self.interest.marks {
             let nodes = &self.nodes[..self.members];
             let keys = &self.commons.keys;
             for observer in self.observers.iter_mut() {

@@ -289,6 +289,8 @@ pub struct Interest {
     pub faults: bool,
     /// Windows and buckets, with the totals.
     pub totals: bool,
+    /// Nodes' notes of rare states.
+    pub marks: bool,
 }
 
 /// Somebody who watches.

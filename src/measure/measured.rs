@@ -16,6 +16,7 @@ use crate::cluster::outcome::RunEnd;
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::kernel::time::Span;
 use crate::network::Class;
+use crate::node::marks::{Mark, Marks};
 use crate::node::stats::Stats;
 use crate::ring;
 
@@ -95,6 +96,8 @@ pub struct Measured {
     has_read_repair: bool,
     has_anti_entropy: bool,
     has_gossip: bool,
+    /// Rare states, if they were counted.
+    marks: Option<Marks>,
 }
 
 impl Measured {
@@ -115,8 +118,14 @@ impl Measured {
             has_read_repair: config.node.read_repair.is_some(),
             has_anti_entropy: config.node.anti_entropy.is_some(),
             has_gossip: config.node.membership.gossip_every.is_some(),
+            marks: None,
             parts,
         }
+    }
+
+    /// With the rare states that were counted.
+    pub fn with_marks(self, marks: Option<Marks>) -> Measured {
+        Measured { marks, ..self }
     }
 
     /// How the run ended.
@@ -449,7 +458,10 @@ impl Measured {
             }
             Metric::FaultsUnhit if end.faults.is_empty() => Value::NothingToMeasure,
             Metric::FaultsUnhit => Value::Number(end.faults.iter().filter(|fault| fault.hits == 0).count() as f64),
-            Metric::Marks(_) => Value::NotJudged,
+            Metric::Marks(ref name) => match (&self.marks, Mark::from_name(&name.0)) {
+                (Some(marks), Some(mark)) => Value::Number(marks.count(mark) as f64),
+                _ => Value::NotJudged,
+            },
             Metric::RunEvents => Value::Number(end.events as f64),
             _ => Value::NothingToMeasure,
         }

@@ -172,7 +172,8 @@ impl Recorder {
             | Note::Answered { .. }
             | Note::Removed { .. }
             | Note::Flushed { .. }
-            | Note::RepairSent { .. } => {}
+            | Note::RepairSent { .. }
+            | Note::Reached(_) => {}
         }
     }
 

@@ -7,6 +7,7 @@ pub mod histories;
 pub mod history_log;
 pub mod play;
 pub mod run_dir;
+pub mod seeds;
 pub mod summary;
 pub mod tables;
 pub mod terminal;

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::expectation::{Expectation, Narrow, Query, Subject};
 use crate::check::judge::Judge;
 use crate::check::properties::{self, Finding, Property};
-use crate::check::{Judgement, Runs};
+use crate::check::{Judgement, Marker, Runs};
 use crate::cluster;
 use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
 use crate::history::Observer;
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::measure::{Measured, Metric, Recorder, Scope, Value};
+use crate::node::marks::Marks;
 
 /// What expectations ask of each run.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Wanted {
     pub queries: BTreeSet<Query>,
     /// Properties.
     pub properties: BTreeSet<Property>,
+    /// Whether rare states are counted.
+    pub marks: bool,
 }
 
 impl Wanted {
@@ -29,6 +32,8 @@ impl Wanted {
         for expectation in expectations {
             match &expectation.subject {
                 Subject::Metric { query, versus, .. } => {
+                    let of_marks = |query: &Query| matches!(query.metric, Metric::Marks(_));
+                    wanted.marks |= of_marks(query) || versus.as_ref().is_some_and(|versus| of_marks(&versus.query));
                     wanted.queries.insert(query.clone());
                     wanted.queries.extend(versus.as_ref().map(|versus| versus.query.clone()));
                 }
@@ -54,6 +59,8 @@ pub struct Played {
     pub answers: BTreeMap<Query, Value>,
     /// What became of properties.
     pub findings: BTreeMap<Property, Finding>,
+    /// Rare states, if they were to be counted.
+    pub marks: Option<Marks>,
     /// All numbers, if they were to be kept: a sweep keeps the columns only.
     pub measured: Option<Measured>,
 }
@@ -83,12 +90,19 @@ pub fn play_watched(
         let hears_messages = [Property::CutsHold, Property::CrashesHold].iter().any(|p| wanted.properties.contains(p));
         Judge::new(config, hears_messages)
     });
-    let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
-    observers.extend(judge.as_mut().map(|judge| judge as &mut dyn Observer));
-    observers.extend(watcher);
-    let end = cluster::run(config, &mut observers);
+    let mut marker = wanted.marks.then(|| Marker::new(config));
+    let end = {
+        let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
+        observers.extend(judge.as_mut().map(|judge| judge as &mut dyn Observer));
+        observers.extend(marker.as_mut().map(|marker| marker as &mut dyn Observer));
+        if let Some(watcher) = watcher {
+            observers.push(watcher);
+        }
+        cluster::run(config, &mut observers)
+    };
     let (violations, judged) = judge.map(|judge| judge.finish(&end)).unzip();
-    let measured = recorder.finish(config, &end, judged);
+    let marks = marker.map(|marker| marker.finish(&end));
+    let measured = recorder.finish(config, &end, judged).with_marks(marks.clone());
     let answer = |query: &Query| match scope(config, &query.narrow) {
         Some(scope) => measured.value(&query.metric, &scope),
         None => Value::NothingToMeasure,
@@ -103,6 +117,7 @@ pub fn play_watched(
             .iter()
             .map(|property| (*property, properties::judge(*property, config, violations.as_ref())))
             .collect(),
+        marks,
         measured: keeps_all.then_some(measured),
         end,
     }

@@ -172,7 +172,14 @@ impl<'a> Trace<'a> {
                 let about = About::new(Kind::Faults, "step_broken").frame();
                 let name = self.words.names().step(step.step);
                 let fields = vec![("step", json!(name))];
-                self.say_as(end.ended_at, &about, "script".into(), Some(name), format!("not as expected: {broken}"), fields);
+                self.say_as(
+                    end.ended_at,
+                    &about,
+                    "script".into(),
+                    Some(name),
+                    format!("not as expected: {broken}"),
+                    fields,
+                );
             }
         }
         let about = About::new(Kind::Faults, "end").frame();
@@ -523,7 +530,7 @@ impl<'a> Trace<'a> {
                 });
             }
             // It does not ask for them.
-            Note::Waited { .. } => {}
+            Note::Waited { .. } | Note::Reached(_) => {}
         }
     }
 
@@ -652,15 +659,7 @@ impl<'a> Trace<'a> {
 
 impl Observer for Trace<'_> {
     fn interest(&self) -> Interest {
-        Interest {
-            operations: true,
-            notes: true,
-            changes: true,
-            messages: true,
-            faults: true,
-            waits: false,
-            totals: false,
-        }
+        Interest { operations: true, notes: true, changes: true, messages: true, faults: true, ..Interest::default() }
     }
 
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {

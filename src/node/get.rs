@@ -4,17 +4,18 @@
 use smallvec::SmallVec;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::rng::{Purpose, tag, unit};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{ProfileId, RepairMode};
-use crate::node::message::{Message, Outcome, RequestId};
+use crate::node::message::{Message, Outcome, Put, RequestId};
 use crate::node::outputs::{Asked, Note, Outputs, Timer, Wake};
 use crate::node::quorum;
 use crate::node::requests::{Request, Standing, Target, Work};
 use crate::node::storage::{Job, JobWork};
-use crate::version::{self, Siblings};
+use crate::version::{self, Siblings, Version};
 
 impl Node {
     pub(super) fn on_get(
@@ -144,7 +145,10 @@ impl Node {
                 return;
             }
         }
-        let siblings = if all_same {
+        let siblings = if mutant::is(Mutant::M04) {
+            let first = replies.iter().find_map(|(_, held)| held.first());
+            first.cloned().map_or_else(Siblings::new, Siblings::one)
+        } else if all_same {
             replies[0].1.clone()
         } else {
             version::reconcile(scheme, replies.iter().map(|(_, held)| held.versions()))
@@ -234,6 +238,13 @@ impl Node {
     ) {
         for (node, lacking) in plan {
             for version in lacking.iter() {
+                let again;
+                let version = if mutant::is(Mutant::M23) {
+                    again = self.under_new_dot(commons, now, key, version, (op, attempt));
+                    &again
+                } else {
+                    version
+                };
                 self.stats.repairs_sent += 1;
                 out.note_change(|| Note::RepairSent { to: node, key, version: version.clone() });
                 if node == self.id {
@@ -249,6 +260,22 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// The same value as a new write led here.
+    fn under_new_dot(
+        &mut self,
+        commons: &Commons,
+        now: SimTime,
+        key: KeyId,
+        version: &Version,
+        (op, attempt): (OpId, u16),
+    ) -> Version {
+        let (value, context) = (version.value().clone(), Siblings::one(version.clone()));
+        let put = Put { value, size: version.size(), context, client_stamp: version.stamp(), preferred: None };
+        let again = self.new_version(commons, now, key, &self.held(key), &put, super::write_id(op, attempt));
+        self.disk.issued.insert(key, again.dot().counter);
+        again
     }
 
     /// The peer timeout of a read: who has not answered is silent, the next node of the list is asked.

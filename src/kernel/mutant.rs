@@ -133,9 +133,13 @@ pub fn plant(mutant: Option<Mutant>) {
 }
 
 /// The bug that is planted, if one is.
-#[cfg(feature = "mutants")]
 pub fn planted() -> Option<Mutant> {
     Mutant::ALL.iter().copied().find(|&mutant| is(mutant))
+}
+
+/// What has to be said of a run with this bug.
+pub fn notice(mutant: Mutant) -> String {
+    format!("planted bug {} ({}): {}", mutant.id(), mutant.place(), mutant.what())
 }
 
 /// The items in an order that no two calls share: what [`Mutant::M30`] needs, and nothing else.

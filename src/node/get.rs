@@ -236,15 +236,10 @@ impl Node {
         plan: Vec<(NodeId, Siblings)>,
         out: &mut Outputs,
     ) {
+        let plan =
+            if mutant::is(Mutant::M23) { self.under_new_dots(commons, now, key, plan, (op, attempt)) } else { plan };
         for (node, lacking) in plan {
             for version in lacking.iter() {
-                let again;
-                let version = if mutant::is(Mutant::M23) {
-                    again = self.under_new_dot(commons, now, key, version, (op, attempt));
-                    &again
-                } else {
-                    version
-                };
                 self.stats.repairs_sent += 1;
                 out.note_change(|| Note::RepairSent { to: node, key, version: version.clone() });
                 if node == self.id {
@@ -262,20 +257,32 @@ impl Node {
         }
     }
 
-    /// The same value as a new write led here.
-    fn under_new_dot(
+    /// A plan of repairs in which every version has become a new write led here.
+    fn under_new_dots(
         &mut self,
         commons: &Commons,
         now: SimTime,
         key: KeyId,
-        version: &Version,
+        mut plan: Vec<(NodeId, Siblings)>,
         (op, attempt): (OpId, u16),
-    ) -> Version {
-        let (value, context) = (version.value().clone(), Siblings::one(version.clone()));
-        let put = Put { value, size: version.size(), context, client_stamp: version.stamp(), preferred: None };
-        let again = self.new_version(commons, now, key, &self.held(key), &put, super::write_id(op, attempt));
-        self.disk.issued.insert(key, again.dot().counter);
-        again
+    ) -> Vec<(NodeId, Siblings)> {
+        let mut again: Vec<(Version, Version)> = Vec::new();
+        for (_, lacking) in &mut plan {
+            for version in lacking.clone().iter() {
+                if !again.iter().any(|(old, _)| old == version) {
+                    let (value, context) = (version.value().clone(), Siblings::one(version.clone()));
+                    let put =
+                        Put { value, size: version.size(), context, client_stamp: version.stamp(), preferred: None };
+                    let new = self.new_version(commons, now, key, &self.held(key), &put, super::write_id(op, attempt));
+                    self.disk.issued.insert(key, new.dot().counter);
+                    again.push((version.clone(), new));
+                }
+            }
+            let new: Vec<Version> =
+                again.iter().filter(|(old, _)| lacking.contains(old)).map(|(_, new)| new.clone()).collect();
+            *lacking = Siblings::from(&new[..]);
+        }
+        plan
     }
 
     /// The peer timeout of a read: who has not answered is silent, the next node of the list is asked.

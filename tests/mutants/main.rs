@@ -66,14 +66,13 @@ fn changes(mutant: Mutant) -> Changes {
         Mutant::M03 | Mutant::M04 => &[STRICT],
         Mutant::M06 => &[
             ("cluster.versioning", r#""vector_clock""#),
-            ("clients[0].count", "1"),
-            ("clients[0].arrival", r#"{"closed": {"think": "250ms"}}"#),
+            ("clients.users.count", "1"),
+            ("clients.users.operations", "200"),
         ],
         Mutant::M10 => &[("chaos.crash.disk", r#"{"kept": 1, "lost": 1}"#), ("chaos.wipe", "{}")],
-        Mutant::M12 => &[
-            ("cluster.versioning", r#"{"last_write_wins": {"tick": "1s"}}"#),
-            ("clients[0].keys", r#"{"uniform": {"count": 5}}"#),
-        ],
+        Mutant::M12 => {
+            &[("cluster.versioning", r#"{"last_write_wins": {"tick": "1s"}}"#), ("clients.users.keys.*.count", "5")]
+        }
         Mutant::M17 => &[NO_ANTI_ENTROPY],
         Mutant::M20 => &[NO_READ_REPAIR],
         Mutant::M22 => &[NO_READ_REPAIR, ("cluster.hints", "off")],

@@ -17,8 +17,11 @@ use dynamo_sim::version::{NextCounter, Scheme, Siblings, Value, Version, Whole, 
 /// What a check found.
 pub type Checked = Result<(), String>;
 
+/// A check, behind the id of what it checks.
+type Check = (&'static str, fn() -> Checked);
+
 /// The checks that must catch this bug, by the ids of what they check.
-pub fn checks_of(mutant: Mutant) -> &'static [(&'static str, fn() -> Checked)] {
+pub fn checks_of(mutant: Mutant) -> &'static [Check] {
     match mutant {
         Mutant::M06 => &[("C2", comparison_is_an_order)],
         Mutant::M07 => &[("C1", merge_is_a_least_upper_bound)],

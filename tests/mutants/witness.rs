@@ -125,10 +125,10 @@ impl Observer for Witness<'_> {
                     self.blame("C6", || format!("{now:?}: {key:?}: {} names {first:?} and {write:?}", version.dot()));
                 }
             }
-            Observation::Node { note: Note::RepairSent { key, version, .. }, .. } => {
-                if !self.dots.contains_key(&(*key, version.dot())) {
-                    self.blame("L4", || format!("{now:?}: {key:?}: nobody wrote {}", version.dot()));
-                }
+            Observation::Node { note: Note::RepairSent { key, version, .. }, .. }
+                if !self.dots.contains_key(&(*key, version.dot())) =>
+            {
+                self.blame("L4", || format!("{now:?}: {key:?}: nobody wrote {}", version.dot()));
             }
             Observation::Node {
                 note: Note::Answered { key, outcome: Outcome::Ok, version: Some(version), profile, .. },

@@ -8,6 +8,7 @@ mod campaign;
 mod list;
 mod out;
 mod run;
+mod shrink;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ struct Arguments {
 enum Command {
     /// Run a scenario: one run, or all points of its sweep over all seeds
     Run(RunArguments),
+    /// Make a failing run the smallest scenario that still breaks the same
+    Shrink(shrink::ShrinkArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> u8 {
     match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Shrink(arguments) => shrink::shrink(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)

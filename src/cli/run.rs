@@ -22,6 +22,11 @@ const MAX_RUNS: u64 = 1_000_000;
 
 /// Reads a scenario, or says what is wrong with it.
 fn load(file: &str, set: &[(String, String)]) -> Option<Loaded> {
+    open(file, set).map(|(_, loaded)| loaded)
+}
+
+/// The same, with the file that it was read from.
+pub(super) fn open(file: &str, set: &[(String, String)]) -> Option<(Disk, Loaded)> {
     let source = match Disk::open(file) {
         Ok(source) => source,
         Err(reason) => {
@@ -30,7 +35,7 @@ fn load(file: &str, set: &[(String, String)]) -> Option<Loaded> {
         }
     };
     match scenario::load(&source, set) {
-        Ok(loaded) => Some(loaded),
+        Ok(loaded) => Some((source, loaded)),
         Err(errors) => {
             say(&if is_heard_by_a_person() { errors.render() } else { errors.to_string() });
             None

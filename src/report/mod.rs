@@ -5,6 +5,7 @@
 pub mod expect;
 pub mod play;
 pub mod run_dir;
+pub mod shrink;
 pub mod summary;
 pub mod tables;
 pub mod terminal;

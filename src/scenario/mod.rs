@@ -8,6 +8,7 @@ pub mod build;
 pub mod containers;
 pub mod decimal;
 pub mod decode;
+pub mod edit;
 pub mod errors;
 pub mod expectations;
 pub mod files;
@@ -81,15 +82,12 @@ pub fn load(source: &dyn Source, overrides: &[(String, String)]) -> Result<Loade
 }
 
 fn load_into(source: &dyn Source, overrides: &[(String, String)], cx: &mut Errors) -> Option<Loaded> {
-    let mut tree = json::parse(source.text(), source.comments(), cx)?;
+    let tree = json::parse(source.text(), source.comments(), cx)?;
     let schema = schema();
+    let tree = overridden(tree, overrides, &schema, cx);
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     hasher.update(source.text().as_bytes());
     for (path, value) in overrides {
-        let origin = Origin::Command(format!("{path}={value}").into());
-        if let Err(message) = paths::set(&mut tree, path, command_value(value, &origin), &schema) {
-            cx.error_at(path.clone(), &origin, message);
-        }
         for part in [path, value] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
@@ -105,6 +103,17 @@ fn load_into(source: &dyn Source, overrides: &[(String, String)], cx: &mut Error
     let name = base.name.as_ref().map_or_else(|| source.stem().to_string(), |name| name.to_string());
     let notices = cx.notices().to_vec();
     Some(Loaded { name, about: base.about.clone(), hash: hasher.digest128(), base, settings, files, notices })
+}
+
+/// A scenario's tree with fields changed from the command line; a path that leads nowhere goes to `cx`.
+pub(crate) fn overridden(mut tree: Node, overrides: &[(String, String)], schema: &Json, cx: &mut Errors) -> Node {
+    for (path, value) in overrides {
+        let origin = Origin::Command(format!("{path}={value}").into());
+        if let Err(message) = paths::set(&mut tree, path, command_value(value, &origin), schema) {
+            cx.error_at(path.clone(), &origin, message);
+        }
+    }
+    tree
 }
 
 /// A value of the command line: JSON, or a text if it is none.

@@ -79,6 +79,13 @@ pub(super) fn shrink(arguments: &ShrinkArguments) -> u8 {
         say(&format!("{}: is there already; --force overwrites it", path.display()));
         return NO_OUTPUT;
     }
+    // What cannot be written is refused before the search, not after it.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        let why = if path.is_dir() { "is a directory" } else { "there is no such directory" };
+        say(&format!("{}: {why}", path.display()));
+        return NO_OUTPUT;
+    }
     let threads = arguments.jobs.map_or(0, usize::from);
     let pool = match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
         Ok(pool) => pool,

@@ -95,6 +95,7 @@ pub fn shrink(
     passes::shorter_settle(&mut search);
     tidy(&mut search);
     search.take(steps::sorted(&search.best));
+    search.take(steps::renamed(&search.best));
     let (tree, runs) = (search.best.clone(), search.runs);
     let ran = case.ran(&tree).ok_or("what is left is no scenario")?;
     let (broken, example) = case.words(&ran);
@@ -191,7 +192,7 @@ fn tidy(search: &mut Search<'_>) {
 /// The scenario as it is written: it says what it breaks, and expects it.
 fn with_failure(case: &Case<'_>, tree: &Json, ran: &case::Ran, broken: &str, example: &str) -> Result<Json, String> {
     let mut tree = tree.clone();
-    let about = if example.is_empty() { format!("Breaks: {broken}.") } else { format!("Breaks: {broken}. {example}") };
+    let about = if example.is_empty() { format!("Broken: {broken}.") } else { format!("Broken: {broken}: {example}") };
     let mut written = json!({});
     for (name, value) in tree.as_object().into_iter().flatten() {
         if name != "about" {

@@ -176,18 +176,15 @@ impl Writer<'_> {
                 set(&mut fields, name, value.clone());
             }
         }
-        if let Some(via) = request.via.filter(|via| self.is_far(request, *via)) {
-            let via = self.config.node_names[via.index()].as_str();
-            let mut legs = json!({});
-            for (leg, way) in [("client_request", request.ways.0), ("client_response", request.ways.1)] {
-                // What was lost or never came is up to the faults, as it was.
-                if let Some(took) = way {
-                    set(&mut legs, leg, json!({ via: duration_text(took) }));
-                }
+        // What was lost or never came is up to the faults, as it was. The answer may come from another node than asked.
+        let mut legs = json!({});
+        for (leg, way) in ["client_request", "client_response"].into_iter().zip(request.ways) {
+            if let Some((node, took)) = way.filter(|(node, _)| self.is_far(request, *node)) {
+                set(&mut legs, leg, json!({ self.config.node_names[node.index()].as_str(): duration_text(took) }));
             }
-            if legs.as_object().is_some_and(|legs| !legs.is_empty()) {
-                set(&mut fields, "legs", legs);
-            }
+        }
+        if legs.as_object().is_some_and(|legs| !legs.is_empty()) {
+            set(&mut fields, "legs", legs);
         }
         (action, fields)
     }
@@ -196,10 +193,10 @@ impl Writer<'_> {
         !request.is_second() && self.pairs.contains_key(&OpId::of_session(request.session, request.op.number() + 1))
     }
 
-    /// Whether the request went to another region than its client's.
-    fn is_far(&self, request: &Request, via: NodeId) -> bool {
+    /// Whether a node is in another region than the request's client.
+    fn is_far(&self, request: &Request, node: NodeId) -> bool {
         let network = &self.config.network;
-        let there = network.nodes.get(via.index()).map(|place| place.region);
+        let there = network.nodes.get(node.index()).map(|place| place.region);
         region_of(self.config, request.session).is_some_and(|here| there != Some(here))
     }
 }

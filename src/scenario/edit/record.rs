@@ -28,8 +28,8 @@ pub struct Request {
     pub ended: Option<(SimTime, Outcome)>,
     /// The node contacted; nobody took the request if there is none.
     pub via: Option<NodeId>,
-    /// How long the way to that node took, and the way back.
-    pub ways: (Option<Span>, Option<Span>),
+    /// The ways of the request and of its answer, as far as they were not lost: the node at the end, and how long it took.
+    pub ways: [Option<(NodeId, Span)>; 2],
     /// What was written.
     pub value: Option<Value>,
 }
@@ -85,7 +85,7 @@ impl Observer for Recorder {
                     began_at: now,
                     ended: None,
                     via: None,
-                    ways: (None, None),
+                    ways: [None, None],
                     value: None,
                 });
             }
@@ -95,15 +95,16 @@ impl Observer for Recorder {
                     Fate::Deliver(at) | Fate::Twice(at, _) => Some(at.since(now)),
                     Fate::Lost(_) => None,
                 };
-                match (way.leg, way.to.as_node()) {
-                    (Leg::ClientRequest, to) => {
-                        request.via = to;
-                        request.ways.0 = took;
-                        if let Message::Put { put, .. } = message {
-                            request.value = Some(put.value.clone());
-                        }
-                    }
-                    _ => request.ways.1 = took,
+                let end = way.to.as_node().or(way.from.as_node());
+                let taken = end.zip(took);
+                if way.leg == Leg::ClientResponse {
+                    request.ways[1] = taken;
+                    return;
+                }
+                request.via = end;
+                request.ways[0] = taken;
+                if let Message::Put { put, .. } = message {
+                    request.value = Some(put.value.clone());
                 }
             }
             Observation::Finished(finished) if finished.kind != OpKind::Update => {

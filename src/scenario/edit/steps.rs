@@ -277,6 +277,30 @@ pub fn sorted(tree: &Json) -> Json {
     tree
 }
 
+/// Names where they serve: a fault has one, an operation only if another step or its own expectation speaks of it.
+pub fn renamed(tree: &Json) -> Json {
+    let mut tree = tree.clone();
+    let script = list(&tree, "script");
+    let needed: BTreeSet<String> = script.iter().filter_map(needs).map(str::to_string).collect();
+    let mut taken: BTreeSet<String> = script.iter().filter_map(name).map(str::to_string).collect();
+    for step in list_mut(&mut tree, "script").into_iter().flatten() {
+        match (name(step), action(step)) {
+            (Some(name), _) if is_operation(step) && !needed.contains(name) && step.get("expect").is_none() => {
+                remove(step, "name");
+            }
+            (None, Some(action)) if is_fault(step) => {
+                let names = (1..).map(|number| format!("{action}-{number}").replace('_', "-"));
+                let name = names.into_iter().find(|name| !taken.contains(name)).expect("there are numbers enough");
+                let fields = step.as_object_mut().expect("a step is an object");
+                fields.shift_insert(0, "name".into(), json!(name));
+                taken.insert(name);
+            }
+            _ => {}
+        }
+    }
+    tree
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ mod list;
 mod load;
 mod out;
 mod run;
+mod shrink;
 mod trace;
 mod verify;
 
@@ -60,6 +61,8 @@ enum Command {
     Replay(trace::ReplayArguments),
     /// Check properties over many seeds with random faults: of a scenario, or of the built-in profile
     Check(CheckArguments),
+    /// Make a failing run the smallest scenario that still breaks the same
+    Shrink(shrink::ShrinkArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -215,6 +218,7 @@ fn dispatch(command: Command) -> u8 {
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Replay(arguments) => trace::replay(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Shrink(arguments) => shrink::shrink(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)

@@ -32,6 +32,13 @@ pub(super) fn say(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", text.trim_end());
 }
 
+/// Says something in place of what was said so last; nothing takes the line away.
+pub(super) fn say_again(text: &str) {
+    let mut stream = anstream::stderr().lock();
+    let _ = write!(stream, "\r\x1b[K{text}");
+    let _ = stream.flush();
+}
+
 /// Columns of the terminal; 100 where there is none, so that files and pipes always get the same text.
 pub(super) fn terminal_width() -> usize {
     let width = if std::io::stdout().is_terminal() { comfy_table::Table::new().width() } else { None };

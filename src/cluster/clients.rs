@@ -26,7 +26,7 @@ use crate::workload::keys::Picked;
 use crate::workload::session::{GroupState, Session};
 use crate::workload::values::{self, Fresh};
 
-use super::config::{ContextSource, RunConfig, ScriptedKind, ScriptedOp};
+use super::config::{ContextSource, Fates, RunConfig, ScriptedKind, ScriptedOp};
 use super::event::{Delivery, Event, RunTimer};
 use super::keys::{literal_size, literal_value};
 use super::routing::Router;
@@ -743,16 +743,11 @@ impl Simulation<'_> {
         let name = OpId::scripted(session, number);
         for part in 0..2 {
             let own = OpId::scripted(session, number + part);
-            let groups = self.config.groups.len();
-            let draws = scripted.draws.map_or(own, |(session, number)| {
-                let is_scripted = self.clients.group(session).index() >= groups;
-                let name = if is_scripted { OpId::scripted } else { OpId::of_session };
-                name(session, number + part)
-            });
-            let draws = draws.0;
-            let fates =
-                ScriptedFates { draws, reaches: scripted.fates.reaches.clone(), legs: scripted.fates.legs.clone() };
-            self.script.fates.insert(own, fates);
+            if let Some(other) = scripted.draws {
+                self.commons.borrowed_luck.insert(own, (0..part).fold(other, |op, _| next_number(op)));
+            }
+            let Fates { reaches, legs } = scripted.fates.clone();
+            self.script.fates.insert(own, ScriptedFates { reaches, legs });
         }
         let (kind, stage) = match scripted.kind {
             ScriptedKind::Get => (OperationKind::Get, Stage::Get),

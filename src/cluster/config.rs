@@ -1,7 +1,7 @@
 //! One run, said as plain data: a function of scenario text, setting and seed.
 
 use crate::kernel::dist::Dist;
-use crate::kernel::ids::{GroupId, KeyId, NodeId, SessionId};
+use crate::kernel::ids::{GroupId, KeyId, NodeId, OpId, SessionId};
 use crate::kernel::time::{SimTime, Span};
 use crate::network::{CutSpec, Degrade, Leg};
 use crate::node::config::ProfileId;
@@ -109,8 +109,8 @@ pub struct ScriptedOp {
     pub timeout: Option<Span>,
     /// Exact fates of its messages.
     pub fates: Fates,
-    /// The operation whose chance delays it has: session and number; its own if not given.
-    pub draws: Option<(SessionId, u32)>,
+    /// The request whose luck it has, in delays and in all else that is drawn for it; its own if not given.
+    pub draws: Option<OpId>,
 }
 
 /// What a scripted operation does.

@@ -98,7 +98,7 @@ impl Simulation<'_> {
             // A process that is down refuses the connection.
             return (self.processes[via.index()] != Process::Down).then_some(via);
         }
-        let bits = self.commons.draws.bits(Purpose::Routing, op.0, tag(0, 0, attempt));
+        let bits = self.commons.draws.bits(Purpose::Routing, self.commons.luck(op), tag(0, 0, attempt));
         match self.config.groups.get(group.index()).map(|group| &group.routing) {
             None => self.balance(group, session, None, Pick::Random, bits),
             Some(Routing::LoadBalancer { among, pick }) => self.balance(group, session, among.as_deref(), *pick, bits),

@@ -455,7 +455,7 @@ impl<'a> Simulation<'a> {
         let group = self.group_of(from, to);
         let bytes = message.bytes();
         let scripted = if op.is_scripted() { self.script.fates.get(&op) } else { None };
-        let key = scripted.map_or(op.0, |fates| fates.draws);
+        let key = self.commons.luck(op);
         let envelope = Envelope { from, to, group, leg, op: key, replica, attempt, bytes };
         let fate = match scripted.and_then(|fates| fates.fate(leg, replica)) {
             None => self.network.send(self.now, &envelope),
@@ -622,8 +622,6 @@ impl<'a> Simulation<'a> {
 /// Fates that a script gives one operation's messages.
 #[derive(Debug)]
 pub(super) struct ScriptedFates {
-    /// The name under which its other delays are drawn.
-    pub draws: u64,
     pub reaches: Option<Vec<NodeId>>,
     pub legs: Vec<(Leg, Option<NodeId>, LegFate)>,
 }

@@ -3,10 +3,11 @@
 //!
 //! A real node would hold a copy. Here the copies are equal by construction, so they are one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::kernel::dist::Dist;
-use crate::kernel::ids::{KeyId, NodeId, SegmentId};
+use crate::kernel::ids::{KeyId, NodeId, OpId, SegmentId};
 use crate::kernel::rng::Keyed;
 use crate::kernel::sampler::Sampler;
 use crate::node::anti_entropy::OwnedRanges;
@@ -85,6 +86,8 @@ pub struct Commons {
     pub changes: ChangeLog,
     /// Keyed draws of the run.
     pub draws: Keyed,
+    /// Scripted operations that have the luck of another one, and whose.
+    pub borrowed_luck: BTreeMap<OpId, OpId>,
     /// Service time of a read.
     pub read_time: Sampler,
     /// Service time of a write.
@@ -115,6 +118,7 @@ impl Commons {
             && config.storage.buffer.is_none();
         Commons {
             draws: Keyed::new(config.seed),
+            borrowed_luck: BTreeMap::new(),
             certain: config.detector == Detector::Perfect,
             changes: ChangeLog::new(members),
             layout,
@@ -128,6 +132,12 @@ impl Commons {
             owned: OwnedRanges::default(),
             config,
         }
+    }
+
+    /// The name under which an operation's chances are drawn: its own unless it has borrowed another's.
+    #[inline]
+    pub fn luck(&self, op: OpId) -> u64 {
+        if op.is_scripted() { self.borrowed_luck.get(&op).map_or(op.0, |other| other.0) } else { op.0 }
     }
 
     /// A request passes a node over that it should have gone to.

@@ -42,7 +42,7 @@ impl Node {
         self.stats.gets_led += 1;
         let repairs = commons.config.read_repair.is_some_and(|repair| {
             repair.chance >= 1.0
-                || unit(commons.draws.bits(Purpose::ReadRepair, op.0, tag(0, 0, attempt))) < repair.chance
+                || unit(commons.draws.bits(Purpose::ReadRepair, commons.luck(op), tag(0, 0, attempt))) < repair.chance
         });
         let count = targets.len();
         let id = self.memory.requests.insert(Request {

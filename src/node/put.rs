@@ -106,7 +106,7 @@ impl Node {
                 put.preferred.expect("it was looked at just now")
             }
             WriteCoordinator::AnyOfList | WriteCoordinator::FastestReader | WriteCoordinator::Contacted => {
-                let bits = commons.draws.bits(Purpose::Coordinator, op.0, tag(0, 0, attempt));
+                let bits = commons.draws.bits(Purpose::Coordinator, commons.luck(op), tag(0, 0, attempt));
                 able[((u128::from(bits) * able.len() as u128) >> 64) as usize]
             }
         };

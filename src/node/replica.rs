@@ -152,8 +152,11 @@ impl Node {
                 (on, writes),
                 (FailingAccess::Both, _) | (FailingAccess::Read, false) | (FailingAccess::Write, true)
             );
-            hit && unit(commons.draws.bits(Purpose::DiskError, op.0, tag(u8::from(writes), self.id.0, attempt)))
-                < chance
+            hit && unit(commons.draws.bits(
+                Purpose::DiskError,
+                commons.luck(op),
+                tag(u8::from(writes), self.id.0, attempt),
+            )) < chance
         });
         self.disk_errors += u64::from(fails);
         match work {
@@ -448,7 +451,7 @@ fn service_time(
                 && cache.touch(*key, config.count)
             {
                 stats.cache_hits += 1;
-                let bits = commons.draws.bits(Purpose::Service, job.op.0, tag(2, me.0, job.attempt));
+                let bits = commons.draws.bits(Purpose::Service, commons.luck(job.op), tag(2, me.0, job.attempt));
                 return commons.hit_time.sample(bits);
             }
         }
@@ -460,5 +463,5 @@ fn service_time(
         JobWork::Repair { .. } | JobWork::Hints { .. } | JobWork::Background { .. } => {}
     }
     let sampler = if writes { &commons.write_time } else { &commons.read_time };
-    sampler.sample(commons.draws.bits(Purpose::Service, job.op.0, tag(u8::from(writes), me.0, job.attempt)))
+    sampler.sample(commons.draws.bits(Purpose::Service, commons.luck(job.op), tag(u8::from(writes), me.0, job.attempt)))
 }

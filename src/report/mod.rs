@@ -8,6 +8,7 @@ pub mod history_log;
 pub mod play;
 pub mod run_dir;
 pub mod seeds;
+pub mod shrink;
 pub mod summary;
 pub mod tables;
 pub mod terminal;

@@ -80,19 +80,7 @@ impl RunDir {
     /// # Errors
     /// What the operating system says, and of which file.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
-        let path = self.path.join(name);
-        let partial = self.path.join(format!("{name}.partial"));
-        let write = || {
-            let mut file = fs::File::create(&partial)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)
-        };
-        write().map_err(|error: std::io::Error| {
-            // A half-written file must not stay; that it cannot be removed either says nothing new.
-            let _ = fs::remove_file(&partial);
-            OutputError { path: path.clone(), reason: error.to_string() }
-        })?;
+        write_new(&self.path.join(name), bytes)?;
         self.written.push((name.to_string(), xxh3_128(bytes)));
         Ok(())
     }
@@ -166,6 +154,26 @@ impl Write for Partial {
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Writes one file under another name and renames it: it is there whole or not at all.
+///
+/// # Errors
+/// What the operating system says, and of which file.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let write = || {
+        let mut file = fs::File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().map_err(|error: std::io::Error| {
+        // A half-written file must not stay; that it cannot be removed either says nothing new.
+        let _ = fs::remove_file(&partial);
+        OutputError { path: path.to_path_buf(), reason: error.to_string() }
+    })
 }
 
 /// The program and its version.

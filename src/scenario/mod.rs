@@ -8,6 +8,7 @@ pub mod build;
 pub mod containers;
 pub mod decimal;
 pub mod decode;
+pub mod edit;
 pub mod errors;
 pub mod expectations;
 pub mod files;

@@ -48,6 +48,8 @@ pub struct Swarm<'a> {
     /// The time in which faults may begin.
     chaos_for: Span,
     chaos_added: bool,
+    /// Fields that are not the file's own.
+    added: Vec<(String, Json)>,
     own_seed: u64,
 }
 
@@ -67,11 +69,15 @@ impl<'a> Swarm<'a> {
             draft.append("expect", &json!({ "property": "all" }));
         }
         let chaos_added = additions == Additions::Chaos && wants_chaos(&base);
+        let mut added = Vec::new();
         if chaos_added {
-            draft.set("chaos", &json!({}), "added")?;
+            added.push(("chaos".to_string(), json!({})));
             if base.settle == Span::ZERO {
-                draft.set("settle", &json!(SETTLE), "added")?;
+                added.push(("settle".to_string(), json!(SETTLE)));
             }
+        }
+        for (path, value) in &added {
+            draft.set(path, value, "added")?;
         }
         let chaos = base.chaos.as_ref();
         let from = chaos.and_then(|chaos| chaos.from).unwrap_or(base.warmup);
@@ -83,6 +89,7 @@ impl<'a> Swarm<'a> {
             set: overrides.iter().map(|(path, _)| path.clone()).collect(),
             chaos_for: Span(to.0.saturating_sub(from.0)),
             chaos_added,
+            added,
             own_seed: base.seed.0,
         })
     }
@@ -110,6 +117,13 @@ impl<'a> Swarm<'a> {
             self.draw_chaos(&mut draws);
         }
         draws.drawn
+    }
+
+    /// What is added to the scenario and drawn for this seed, as `--set` would write it. Expectations are not added:
+    /// who uses this has a property of their own in mind.
+    pub fn overrides(&self, seed: u64) -> Vec<(String, String)> {
+        let all = self.added.iter().cloned().chain(self.drawn(seed));
+        all.map(|(path, value)| (path, value.to_string())).collect()
     }
 
     /// The scenario with what this seed draws.

@@ -242,7 +242,7 @@ impl<'a> Builder<'a> {
 mod tests {
     use super::*;
     use crate::cluster::config::{Action, Fault, Place, When};
-    use crate::kernel::ids::{GroupId, KeyId};
+    use crate::kernel::ids::{GroupId, KeyId, OpId};
     use crate::kernel::time::Span;
     use crate::network::Site;
     use crate::scenario::source::Memory;
@@ -289,7 +289,10 @@ mod tests {
         let Action::Fault(Fault::Crash { nodes, .. }) = &config.steps[0].action else { panic!("a crash") };
         assert_eq!(*nodes, [NodeId(1), NodeId(2), NodeId(0)], "the list of a key begins at its first node");
         let Action::Operation(put) = &config.steps[1].action else { panic!("a put") };
-        assert_eq!((put.session, put.key, put.draws), (SessionId(4), KeyId(1000), Some((SessionId(1), 34))));
+        assert_eq!(
+            (put.session, put.key, put.draws),
+            (SessionId(4), KeyId(1000), Some(OpId::of_session(SessionId(1), 34)))
+        );
         assert_eq!(config.node.profiles[usize::from(put.profile.0)].w, 1);
         assert!(matches!(config.steps[1].when, When::After { step: 0, .. }));
         let Action::Operation(get) = &config.steps[2].action else { panic!("a get") };

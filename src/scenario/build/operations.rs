@@ -2,7 +2,7 @@
 
 use super::Builder;
 use crate::cluster::config::{ContextSource, Fates, LegFate, ScriptedKind, ScriptedOp};
-use crate::kernel::ids::SessionId;
+use crate::kernel::ids::{OpId, SessionId};
 use crate::kernel::time::Span;
 use crate::network::Leg;
 use crate::node::config::ProfileId;
@@ -144,32 +144,77 @@ impl Builder<'_> {
         fates
     }
 
-    /// `users/2#17`: operation 17 of the second session of `users`, counted from 0 as histories do. An
-    /// operation takes two numbers, one for each of the requests that it may be made of.
-    fn draws(&mut self, path: &str, text: &str) -> Option<(SessionId, u32)> {
-        let parsed = parse_draws(text).and_then(|(name, session, number)| {
-            let Some(group) = self.spec.clients.iter().position(|group| group.name.0 == name) else {
-                // A scripted client is one session.
-                let first = self.first_sessions.last().expect("there is always one after the last group").0;
-                let at = self.world.scripted.iter().position(|known| known == name)?;
-                return (session == 1).then(|| (SessionId(first + at as u32), 2 * number));
-            };
-            let known = (1..=self.spec.clients[group].count).contains(&session);
-            known.then(|| (SessionId(self.first_sessions[group].0 + session - 1), 2 * number))
+    /// `users/2#17`: operation 17 of the second session of `users`, counted from 0 as histories do. Where the
+    /// group is no longer in the file, `session 7#17`: that of the seventh session of all groups that were.
+    fn draws(&mut self, path: &str, text: &str) -> Option<OpId> {
+        let parsed = parse_draws(text).and_then(|Luck { of, session, number }| {
+            let session = session.checked_sub(1)?;
+            let first_scripted = self.first_sessions.last().expect("there is always one after the last group").0;
+            Some(match of {
+                LuckOf::Session => OpId::of_session(SessionId(session), number),
+                LuckOf::ScriptedSession => OpId::scripted(SessionId(session), number),
+                LuckOf::Client(name) => match self.spec.clients.iter().position(|group| group.name.0 == name) {
+                    Some(group) if session < self.spec.clients[group].count => {
+                        OpId::of_session(SessionId(self.first_sessions[group].0 + session), number)
+                    }
+                    Some(_) => return None,
+                    None => {
+                        // A scripted client is one session.
+                        let at = self.world.scripted.iter().position(|known| known == name && session == 0)?;
+                        OpId::scripted(SessionId(first_scripted + at as u32), number)
+                    }
+                },
+            })
         });
         if parsed.is_none() {
-            self.fail(path, format!("no operation of a client (got {text:?}, allowed a group, a session from 1 and a number, like \"users/2#17\")"));
+            self.fail(path, format!("no operation of a client (got {text:?}, allowed a group, a session from 1 and a number, like \"users/2#17\", or a session of all, like \"session 7#17\")"));
         }
         parsed
     }
 }
 
-/// Group, session from 1, number of the operation.
-fn parse_draws(text: &str) -> Option<(&str, u32, u32)> {
+/// Whose luck a step has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Luck<'a> {
+    of: LuckOf<'a>,
+    /// From 1.
+    session: u32,
+    /// Of the request: an operation takes two numbers, one for each of the requests that it may be made of.
+    number: u32,
+}
+
+/// Among which sessions one is counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum LuckOf<'a> {
+    /// Those of a group, or of a scripted client, which is one.
+    Client(&'a str),
+    /// Those of all groups, in the order of the file; the file may be another one.
+    Session,
+    /// The same of scripted clients, whose numbers follow those of the groups.
+    ScriptedSession,
+}
+
+/// `users/2#17`, `session 7#17` or `scripted 7#17`; a `.2` at the end means the operation's second request.
+fn parse_draws(text: &str) -> Option<Luck<'_>> {
     let (session, number) = text.split_once('#')?;
-    let (name, session) = session.split_once('/')?;
-    let number = number.parse::<u32>().ok().filter(|number| *number < 1 << 31)?;
-    Some((name, session.parse().ok()?, number))
+    let (number, second) = match number.strip_suffix(".2") {
+        Some(number) => (number, 1),
+        None => (number, 0),
+    };
+    // One number more must be left for the second request.
+    let number = number.parse::<u32>().ok().filter(|number| *number < (1 << 31) - 1)?;
+    let (of, session) = match session.split_once(' ') {
+        Some(("session", session)) => (LuckOf::Session, session),
+        Some(("scripted", session)) => (LuckOf::ScriptedSession, session),
+        Some(_) => return None,
+        None => {
+            let (name, session) = session.split_once('/')?;
+            (LuckOf::Client(name), session)
+        }
+    };
+    // A session's number has 30 bits.
+    let session = session.parse().ok().filter(|session| *session < 1 << 30)?;
+    Some(Luck { of, session, number: 2 * number + second })
 }
 
 #[cfg(test)]
@@ -178,8 +223,14 @@ mod tests {
 
     #[test]
     fn an_operation_is_named_by_group_session_and_number() {
-        assert_eq!(parse_draws("users/2#17"), Some(("users", 2, 17)));
-        for wrong in ["users#17", "users/2", "users/b#1", "users/2#-1", "users/2#4294967295"] {
+        let luck = |of, session, number| Some(Luck { of, session, number });
+        assert_eq!(parse_draws("users/2#17"), luck(LuckOf::Client("users"), 2, 34));
+        assert_eq!(parse_draws("users/2#17.2"), luck(LuckOf::Client("users"), 2, 35));
+        assert_eq!(parse_draws("session 7#0"), luck(LuckOf::Session, 7, 0));
+        assert_eq!(parse_draws("scripted 7#1.2"), luck(LuckOf::ScriptedSession, 7, 3));
+        for wrong in
+            ["users#17", "users/2", "users/b#1", "users/2#-1", "users/2#4294967295", "session #1", "7#1", "users/2#1.3"]
+        {
             assert_eq!(parse_draws(wrong), None, "{wrong}");
         }
     }

@@ -47,7 +47,7 @@ struct Arguments {
     command: Command,
     /// Plant a seeded bug in the program, to see that a property catches it
     #[cfg(feature = "mutants")]
-    #[arg(long, global = true, value_name = "ID", value_parser = mutant_ids(), help_heading = "Seeded bugs")]
+    #[arg(long, global = true, value_name = "ID", value_parser = mutant_ids(), ignore_case = true, help_heading = "Seeded bugs")]
     mutant: Option<String>,
 }
 
@@ -252,6 +252,13 @@ mod tests {
         assert_eq!(run.seeds.map(|seeds| seeds.bounds(1)), Some((3, 5)));
         assert_eq!(run.set, [("cluster.nodes".to_string(), "7".to_string())]);
         assert!(run.force && !run.quiet);
+    }
+
+    #[test]
+    fn a_bug_can_be_planted_only_where_bugs_are_built_in() {
+        let parsed = |id| Arguments::try_parse_from(["dynamo-sim", "run", "a.json", "--mutant", id]);
+        assert_eq!(parsed("m07").is_ok(), cfg!(feature = "mutants"));
+        assert!(parsed("M99").is_err());
     }
 
     #[test]

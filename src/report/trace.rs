@@ -43,6 +43,8 @@ pub struct Trace<'a> {
     words: Words<'a>,
     filter: Filter,
     style: Style,
+    /// Whether lines that say the same for a reader become one. Whoever wants to see all gets each event by itself.
+    gathers: bool,
     columns: Columns,
     lines: Lines,
     judge: Staleness,
@@ -51,6 +53,8 @@ pub struct Trace<'a> {
     next_step: BTreeMap<SessionId, u32>,
     /// A put or a get that has just begun: its request says the same and more.
     held: Option<(OpId, Line)>,
+    /// Peers that one node suspects or trusts, one after the other: a line for all of them.
+    gathered: Option<Gathered>,
     /// Messages that wait at paused nodes.
     waiting: BTreeSet<Waiting>,
     /// The fault that began last: who stops now stops by it.
@@ -62,6 +66,15 @@ pub struct Trace<'a> {
     changes: BTreeMap<u32, String>,
     /// The command that is said right now, and where.
     command: Option<(SimTime, NodeId, Admin)>,
+}
+
+/// Peers of which a node has changed its mind.
+#[derive(Debug)]
+struct Gathered {
+    node: NodeId,
+    suspects: bool,
+    line: Line,
+    peers: Vec<String>,
 }
 
 /// Names one message on its way.
@@ -147,12 +160,14 @@ impl<'a> Trace<'a> {
             words,
             filter: Filter::new(asked, config)?,
             style,
+            gathers: style == Style::Text && !asked.all,
             columns: Columns { who: (client.max(node) + node + 4).clamp(6, 32), op: op.min(20) },
             lines: lines.clone(),
             judge: Staleness::new(config.node.versioning.scheme),
             recent: Recent::default(),
             next_step: BTreeMap::new(),
             held: None,
+            gathered: None,
             waiting: BTreeSet::new(),
             fault: None,
             paused: vec![false; nodes as usize],
@@ -165,14 +180,23 @@ impl<'a> Trace<'a> {
     }
 
     /// The run is over: says which of the script's steps came out otherwise than expected, and the name of the run.
-    pub fn finish(mut self, end: &RunEnd) {
+    /// One that somebody cut short has neither.
+    pub fn finish(mut self, end: Option<&RunEnd>) {
         self.flush();
+        let Some(end) = end else { return };
         for step in &end.steps {
             for broken in step.broken.iter().flatten() {
                 let about = About::new(Kind::Faults, "step_broken").frame();
                 let name = self.words.names().step(step.step);
                 let fields = vec![("step", json!(name))];
-                self.say_as(end.ended_at, &about, "script".into(), Some(name), format!("not as expected: {broken}"), fields);
+                self.say_as(
+                    end.ended_at,
+                    &about,
+                    "script".into(),
+                    Some(name),
+                    format!("not as expected: {broken}"),
+                    fields,
+                );
             }
         }
         let about = About::new(Kind::Faults, "end").frame();
@@ -183,7 +207,12 @@ impl<'a> Trace<'a> {
     }
 
     fn flush(&mut self) {
-        if let Some((_, line)) = self.held.take() {
+        let gathered = self.gathered.take().map(|gathered| {
+            let peers = gathered.peers.join(", ");
+            let text = if gathered.suspects { format!("suspects {peers}") } else { format!("trusts {peers} again") };
+            Line { text, ..gathered.line }
+        });
+        for line in gathered.into_iter().chain(self.held.take().map(|(_, line)| line)) {
             self.lines.put(line.write(self.style, self.columns));
         }
     }
@@ -275,7 +304,7 @@ impl<'a> Trace<'a> {
         ];
         let op_name = self.op_name(&about);
         let line = Line { at: now, kind: about.kind, event: about.event, who, op: op_name, text, fields };
-        let is_said_again = self.style == Style::Text && kind != OpKind::Update && self.filter.shows(Kind::Messages);
+        let is_said_again = self.gathers && kind != OpKind::Update && self.filter.shows(Kind::Messages);
         if is_said_again {
             self.held = Some((op, line));
         } else {
@@ -368,7 +397,13 @@ impl<'a> Trace<'a> {
             (Leg::ClientRequest, 1..) => format!(", try {}", way.attempt + 1),
             _ => String::new(),
         };
-        self.words.message(message, key) + &again
+        let had_it = match (message, way.from.as_node()) {
+            (Message::WriteAck { stored: true, .. }, Some(node)) if !self.recent.may_be_stored(way.op, node) => {
+                ", nothing new to it"
+            }
+            _ => "",
+        };
+        self.words.message(message, key) + &again + had_it
     }
 
     fn on_sent(&mut self, now: SimTime, way: Way, message: &Message, fate: Fate) {
@@ -419,14 +454,14 @@ impl<'a> Trace<'a> {
         let (who, mut fields) = self.message_fields(&about, way);
         let to = self.words.names().end(way.to);
         let (word, what) = match end {
-            WayEnd::Taken if has_waited => ("taken", format!("{to} goes on and takes")),
-            WayEnd::Taken => ("taken", format!("{to} takes")),
-            WayEnd::Stopped => ("stopped", "LOST on its way: cut".to_string()),
-            WayEnd::ReceiverDown => ("receiver_down", format!("LOST: {to} is down")),
+            WayEnd::Taken if has_waited => ("taken", format!("taken, {to} goes on")),
+            WayEnd::Taken => ("taken", "taken".to_string()),
+            WayEnd::Stopped => ("stopped", "LOST, cut on its way".to_string()),
+            WayEnd::ReceiverDown => ("receiver_down", format!("LOST, {to} is down")),
             WayEnd::ReceiverPaused => ("receiver_paused", format!("waits, {to} is paused")),
         };
         fields.extend([("end", json!(word)), ("sent_ms", json!(sent_at.as_ms()))]);
-        let text = format!("{what}: {}", self.message_text(way, message));
+        let text = format!("{}  ({what})", self.message_text(way, message));
         let op = self.op_name(&about);
         self.say_as(now, &about, who, op, text, fields);
     }
@@ -443,6 +478,9 @@ impl<'a> Trace<'a> {
                 });
             }
             Note::HintStored { owner, key, version, replaced } => {
+                if let Some(op) = op_of(version.write()) {
+                    self.recent.stored(op, node);
+                }
                 let about = About::new(Kind::Hints, "hint_stored").key(*key).op(op_of(version.write())).node(*owner);
                 self.say_of(now, about, node, |trace| {
                     let (name, is, owner) = (trace.key(*key), trace.words.version(version), trace.node(*owner));
@@ -470,17 +508,8 @@ impl<'a> Trace<'a> {
                     (format!("DROPS a hint for {owner}, {why}: {name}"), fields)
                 });
             }
-            Note::Suspected { peer } | Note::Trusted { peer } => {
-                let (event, begins, ends) = match note {
-                    Note::Suspected { .. } => ("suspected", "suspects ", ""),
-                    _ => ("trusted", "trusts ", " again"),
-                };
-                let about = About::new(Kind::Detector, event).node(*peer);
-                self.say_of(now, about, node, |trace| {
-                    let peer = trace.node(*peer);
-                    (format!("{begins}{peer}{ends}"), vec![("peer", json!(peer))])
-                });
-            }
+            Note::Suspected { peer } => self.on_detector(now, node, *peer, true),
+            Note::Trusted { peer } => self.on_detector(now, node, *peer, false),
             Note::Answered { op, key, outcome: how, .. } => {
                 let about = About::new(Kind::Operations, "answered").detail(true).key(*key).op(Some(*op));
                 self.say_of(now, about, node, |_| {
@@ -517,13 +546,39 @@ impl<'a> Trace<'a> {
                 });
             }
             Note::RangeArrived { keys, bytes } => {
-                self.say_of(now, About::new(Kind::Membership, "range_arrived"), node, |_| {
+                self.say_of(now, About::new(Kind::Membership, "range_arrived").detail(true), node, |_| {
                     let text = format!("has a range whole: {}, {bytes} bytes", things(*keys as usize, "key"));
                     (text, vec![("keys_moved", json!(keys)), ("bytes", json!(bytes))])
                 });
             }
             // It does not ask for them.
             Note::Waited { .. } => {}
+        }
+    }
+
+    fn on_detector(&mut self, now: SimTime, node: NodeId, peer: NodeId, suspects: bool) {
+        let event = if suspects { "suspected" } else { "trusted" };
+        let about = About::new(Kind::Detector, event).node(node).node(peer);
+        if !self.wants(now, &about) {
+            return;
+        }
+        let (who, peer) = (self.node(node), self.node(peer));
+        let text = if suspects { format!("suspects {peer}") } else { format!("trusts {peer} again") };
+        let fields = vec![("node", json!(who)), ("peer", json!(peer))];
+        if !self.gathers {
+            self.say_as(now, &about, who, None, text, fields);
+            return;
+        }
+        let is_same = |gathered: &Gathered| {
+            (gathered.line.at, gathered.node, gathered.suspects) == (now, node, suspects) && self.held.is_none()
+        };
+        if !self.gathered.as_ref().is_some_and(is_same) {
+            self.flush();
+            let line = Line { at: now, kind: about.kind, event, who, op: None, text, fields };
+            self.gathered = Some(Gathered { node, suspects, line, peers: Vec::new() });
+        }
+        if let Some(gathered) = &mut self.gathered {
+            gathered.peers.push(peer);
         }
     }
 
@@ -536,6 +591,9 @@ impl<'a> Trace<'a> {
         way: AppliedBy,
         nodes: &[Node],
     ) {
+        if let Some(op) = op_of(version.write()) {
+            self.recent.stored(op, node);
+        }
         let about = About::new(Kind::Storage, "applied").key(key).op(op_of(version.write()));
         self.say_of(now, about, node, |trace| {
             let (name, is) = (trace.key(key), trace.words.version(version));
@@ -579,7 +637,7 @@ impl<'a> Trace<'a> {
             news.push(self.changes[&number].clone());
         }
         if members > 0 {
-            news.insert(0, format!("of {}", things(members, "member")));
+            news.insert(0, things(members, "member"));
         }
         self.say_of(now, About::new(Kind::Membership, "view_changed"), node, |_| {
             let word = if announces { "announces" } else { "hears" };

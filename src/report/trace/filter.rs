@@ -110,15 +110,7 @@ pub(super) struct About {
 
 impl About {
     pub fn new(kind: Kind, event: &'static str) -> About {
-        About {
-            kind,
-            event,
-            detail: false,
-            frame: false,
-            keys: SmallVec::new(),
-            nodes: SmallVec::new(),
-            op: None,
-        }
+        About { kind, event, detail: false, frame: false, keys: SmallVec::new(), nodes: SmallVec::new(), op: None }
     }
 
     pub fn detail(self, detail: bool) -> About {

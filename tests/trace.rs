@@ -112,9 +112,14 @@ fn filters_leave_what_was_asked_for() {
     let more = traced(&[CE3, "--all"]);
     assert!(more.contains("(taken)") && !all.contains("(taken)"), "{more}");
 
-    let keys = traced(&[QUICKSTART, &["--key", "k7"]].concat());
-    assert!(told(&keys).len() > 10, "{keys}");
-    assert!(told(&keys).iter().all(|line| line.contains(" k7") || line.contains("has stored")), "{keys}");
+    let of_key = traced(&[QUICKSTART, &["--key", "k7", "--format", "json"]].concat());
+    let is_frame = |event: &Json| event["kind"] == "faults";
+    let about: Vec<Json> = of_key.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert!(about.iter().filter(|event| !is_frame(event)).count() > 10, "{of_key}");
+    for event in about.iter().filter(|event| !is_frame(event)) {
+        let keys = event["keys"].as_array();
+        assert!(event["key"] == "k7" || keys.is_some_and(|keys| keys.contains(&"k7".into())), "{event}");
+    }
 }
 
 #[test]

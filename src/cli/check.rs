@@ -37,7 +37,8 @@ pub(super) fn check(arguments: &CheckArguments) -> u8 {
         say(&format!("{file}: {runs} runs are more than {MAX_RUNS}"));
         return BAD_INPUT;
     }
-    let mut notices = loaded.notices.clone();
+    // What is worth saying of the setting that the first seed draws is not worth it here.
+    let mut notices = if file == BUILT_IN { Vec::new() } else { loaded.notices.clone() };
     if swarm.has_added_chaos() {
         notices.push("it has no faults, so random ones are added; --as-is plays it as it is".into());
     }
@@ -178,4 +179,3 @@ impl Clock {
         say(&format!("{count} seeds in {seconds:.1} s, {speed:.0} a second: {events} events, {lasted:.1} h simulated"));
     }
 }
-

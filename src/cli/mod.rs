@@ -115,7 +115,11 @@ struct CheckArguments {
 #[derive(Debug, clap::Args)]
 struct RunArguments {
     /// Scenario file; `-` is standard input. With --chaos and without a file: the built-in profile of `check`
-    #[arg(required_unless_present = "chaos", default_value_if("chaos", "true", scenario::swarm::BUILT_IN), default_value = "")]
+    #[arg(
+        required_unless_present = "chaos",
+        default_value_if("chaos", "true", scenario::swarm::BUILT_IN),
+        default_value = ""
+    )]
     file: String,
     /// One seed, instead of those the scenario names
     #[arg(long, value_name = "N", value_parser = scenario::numbers::parse_seed, conflicts_with = "seeds")]

@@ -330,8 +330,7 @@ impl Node {
         }
         if !request.replied && request.enough() {
             request.replied = true;
-            if out.marks_wanted
-                && request.targets.iter().any(|t| t.owner.is_some() && t.standing == Standing::Answered)
+            if out.marks_wanted && request.targets.iter().any(|t| t.owner.is_some() && t.standing == Standing::Answered)
             {
                 out.reach(Mark::AckedWithStandIn);
             }

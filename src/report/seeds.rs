@@ -342,8 +342,7 @@ impl Seeds {
     pub fn finish(&self, expectations: &[Expectation], marks_needed: bool) -> Outcome {
         let over_seeds: Vec<Expectation> = expectations.iter().filter(|one| is_over_seeds(one)).cloned().collect();
         let judgements = evaluate(&over_seeds, self);
-        let missing: Vec<Mark> =
-            self.marks.iter().filter(|(_, (runs, _))| *runs == 0).map(|(mark, _)| *mark).collect();
+        let missing: Vec<Mark> = self.marks.iter().filter(|(_, (runs, _))| *runs == 0).map(|(mark, _)| *mark).collect();
         let verdict = |wanted: Verdict| judgements.iter().any(|judgement| judgement.verdict == wanted);
         let status = if self.failing_seeds > 0 || verdict(Verdict::Broken) || (marks_needed && !missing.is_empty()) {
             1
@@ -436,9 +435,9 @@ impl Seeds {
     /// The same as JSON. `replay` gives the command for a seed.
     pub fn json(&self, scenario: &str, outcome: &Outcome, notices: &[String], replay: impl Fn(u64) -> String) -> Json {
         let failing = self.failures.iter().map(|failure| {
-            let broken = failure.broken.iter().map(|broken| {
-                json!({ "what": broken.what, "violations": broken.violations, "example": broken.example })
-            });
+            let broken = failure.broken.iter().map(
+                |broken| json!({ "what": broken.what, "violations": broken.violations, "example": broken.example }),
+            );
             json!({
                 "seed": failure.seed, "setting": failure.setting, "digest": format!("{:032x}", failure.digest),
                 "broken": broken.collect::<Vec<_>>(), "replay": replay(failure.seed),

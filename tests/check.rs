@@ -65,7 +65,8 @@ fn twenty_seeds_of_the_default_profile_hold_whatever_the_number_of_jobs() {
     let printed = text(&one.stdout);
     assert!(printed.contains("20 seeds, 0 failing; digest "), "{printed}");
     let row = |name: &str| -> Vec<u64> {
-        let line = printed.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {printed}"));
+        let line =
+            printed.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {printed}"));
         line.split_whitespace().skip(1).map(|cell| cell.parse().expect("a number")).collect()
     };
     assert_eq!(row("lists_are_distinct"), [20, 20, 0, 0, 0]);
@@ -109,8 +110,18 @@ fn a_broken_expectation_is_told_with_the_command_that_shows_it() {
     assert_eq!(status(&run(&again, path)), 1, "the command breaks it again: {command}");
 
     // As it is, nothing goes wrong in it.
-    let held = run(&["check", "own.json", "--seeds", "1..3", "--as-is", "--set", "expect.0.metric=ops.failures.timeout"], path);
+    let held = run(
+        &["check", "own.json", "--seeds", "1..3", "--as-is", "--set", "expect.0.metric=ops.failures.timeout"],
+        path,
+    );
     assert!(matches!(status(&held), 0 | 3), "{}{}", text(&held.stdout), text(&held.stderr));
+
+    // Of all seeds together.
+    let mean = r#"expect=[{ "metric": "ops.count", "above": 100000, "over": "mean" }]"#;
+    let broken = run(&["check", "own.json", "--seeds", "1..2", "--set", mean], path);
+    let printed = text(&broken.stdout);
+    assert_eq!(status(&broken), 1, "{printed}{}", text(&broken.stderr));
+    assert!(printed.contains("ops.count above 100000, mean over seeds broken: it is "), "{printed}");
 
     let step = run(&["check", "step.json", "--seeds", "1..2", "--fail-fast", "1"], path);
     let printed = text(&step.stdout);
@@ -161,7 +172,8 @@ fn bad_usage_is_refused() {
 
 #[test]
 fn the_built_in_profile_is_the_file_and_draws_every_class_of_faults() {
-    let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/check.json")).expect("it is there");
+    let file =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/check.json")).expect("it is there");
     let source = swarm::built_in();
     assert_eq!(source.text, file);
     let swarm = Swarm::read(&source, &[], Additions::Chaos).unwrap_or_else(|errors| panic!("{errors}"));

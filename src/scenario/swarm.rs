@@ -285,7 +285,7 @@ fn draw_cluster(draws: &mut Draws) {
             (3, json!({ "vector_clock": { "max_entries": "unlimited" } })),
             (2, json!({ "vector_clock": { "max_entries": 2 } })),
             (1, json!({ "vector_clock": { "next": "merged", "max_entries": "unlimited" } })),
-            (3, json!({ "last_write_wins": { "clock": "node" } })),
+            (4, json!({ "last_write_wins": { "clock": "node" } })),
             (1, json!({ "last_write_wins": { "clock": "client" } })),
             (1, json!({ "last_write_wins": { "clock": "lamport" } })),
         ],
@@ -305,7 +305,7 @@ fn draw_cluster(draws: &mut Draws) {
         &[
             (6, json!({ "scan_every": "2s" })),
             (6, json!({ "scan_every": "5s", "deliver": "recovery" })),
-            (1, json!({ "scan_every": "2s", "ttl": "3s" })),
+            (2, json!({ "scan_every": "2s", "ttl": "2s" })),
             (1, json!({ "scan_every": "5s", "max_per_node": 3 })),
             (3, json!({ "scan_every": "3s", "recovered_node": "waits" })),
             (1, json!("off")),

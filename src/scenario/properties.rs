@@ -251,6 +251,8 @@ impl Property {
                     "anti-entropy is off",
                 ),
                 (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
+                // One replica has dropped a tombstone and gets it back from another that has not.
+                (facts.tombstones == Tombstones::ForAWhile, "tombstones are dropped at different times"),
             ]),
             Property::HintsConserved | Property::TreesAgree | Property::ReadRepairIsSound => Guaranteed,
             Property::ViewsConverge => {

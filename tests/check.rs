@@ -83,6 +83,9 @@ fn what_check_saw_of_a_seed_is_played_again_to_the_last_bit() {
         let mut check = vec!["check", "--format", "json", "--seeds", &range];
         check.extend(file);
         let seen = json(&run(&check, directory.path()));
+        if let Some(failure) = seen["failing"].get(0) {
+            assert!(failure["drawn"].as_object().is_some_and(|drawn| !drawn.is_empty()), "{failure}");
+        }
         let seed = seed.to_string();
         let out = format!("out-{}-{seed}", file.unwrap_or("none"));
         let mut again = vec!["run", "--chaos", "--seed", &seed, "--format", "json", "--out", &out];
@@ -127,6 +130,18 @@ fn a_broken_expectation_is_told_with_the_command_that_shows_it() {
     let printed = text(&step.stdout);
     assert_eq!(status(&step), 1, "{printed}");
     assert!(printed.starts_with("seed 1: step r: ") && printed.contains("1 seed, 1 failing"), "{printed}");
+}
+
+#[test]
+fn marks_can_be_expected_like_other_numbers() {
+    let marks = r#"{ "metric": "marks.hint_stored", "above": 0 }, { "metric": "marks.hint_delivered", "above": 0 },
+      { "metric": "marks.true_suspicion", "above": 0 }, { "metric": "marks.hint_expired", "equals": 0 }"#;
+    let crash = r#""script": [ { "at": "5s", "for": "5s", "crash": { "nodes": "n1" } } ], "expect""#;
+    let own = OWN.replace(r#"{ "metric": "faults.hits", "equals": 0 }"#, marks).replace(r#""expect""#, crash);
+    let own = own.replace(r#""get""#, r#""put""#).replace(r#""settle": "5s""#, r#""settle": "15s""#);
+    let directory = folder(&[("own.json", &own)]);
+    let output = run(&["run", "own.json", "--set", "clients.users.mix.update=1"], directory.path());
+    assert_eq!(status(&output), 0, "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
 #[test]

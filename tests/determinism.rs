@@ -80,7 +80,15 @@ struct Listener {
 
 impl Observer for Listener {
     fn interest(&self) -> Interest {
-        Interest { operations: true, notes: true, changes: true, faults: true, totals: true, ..Interest::default() }
+        Interest {
+            operations: true,
+            notes: true,
+            changes: true,
+            faults: true,
+            totals: true,
+            marks: true,
+            ..Interest::default()
+        }
     }
     fn observe(&mut self, _: SimTime, _: &Observation<'_>) {
         self.heard += 1;

@@ -88,7 +88,10 @@ pub(super) fn check(arguments: &CheckArguments) -> u8 {
     let outcome = seeds.finish(&expectations, marks_needed);
     let text = match arguments.format {
         CheckFormat::Text => seeds.text(&outcome),
-        CheckFormat::Json => pretty(&seeds.json(&loaded.name, &outcome, &notices, |seed| judge.replay(seed))),
+        CheckFormat::Json => {
+            let about = |seed| (judge.replay(seed), swarm.drawn(seed));
+            pretty(&seeds.json(&loaded.name, &outcome, &notices, about))
+        }
     };
     let printed = print_data(text.as_bytes());
     clock.say_speed(&seeds);

@@ -24,7 +24,7 @@ const LOAD: &str = r#"{
   "version": 1, "duration": "4s", "cluster": { "nodes": 5, "versioning": "dotted" },
   "network": { "within_region": { "exponential": { "mean": "3ms" } }, "loss": 0.02 },
   "clients": [ { "name": "users", "count": 4, "arrival": { "closed": { "think": "20ms" } },
-    "keys": { "uniform": { "count": 3 } }, "operations": { "get": 2, "put": 1, "update": 1 },
+    "keys": { "uniform": { "count": 3 } }, "mix": { "get": 2, "put": 1, "update": 1 },
     "timeout": "150ms", "retries": 1 } ],
   "script": [ { "at": "1s", "for": "1s", "crash": { "nodes": "n2" } } ]
 }"#;
@@ -32,13 +32,13 @@ const LOAD: &str = r#"{
 /// The judge that listens.
 struct Listener {
     judge: KeyHistories<Siblings>,
-    numbers: BTreeMap<(u64, Dot), u64>,
+    numbers: BTreeMap<(u64, Dot, u64), u64>,
 }
 
 impl Listener {
     fn number(&mut self, version: &Version) -> u64 {
         let next = self.numbers.len() as u64 + 1;
-        *self.numbers.entry((version.write().0, version.dot())).or_insert(next)
+        *self.numbers.entry((version.write().0, version.dot(), version.hash())).or_insert(next)
     }
 
     fn numbers(&mut self, versions: &[Version]) -> Vec<u64> {
@@ -66,8 +66,11 @@ impl Observer for Listener {
             }
             Observation::Started { op, key, kind: OpKind::Get | OpKind::Put, .. } => self.judge.began(key, op.0),
             Observation::Node { note: Note::Coordinated { op, key, version, context }, .. } => {
+                let known = self.numbers.len();
                 let write = self.write(version, context);
-                self.judge.wrote(*key, op.0, write);
+                if self.numbers.len() > known {
+                    self.judge.wrote(*key, op.0, write);
+                }
             }
             Observation::Finished(finished) if finished.kind != OpKind::Update => {
                 let end = match (finished.outcome, finished.kind, finished.written) {

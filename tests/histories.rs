@@ -2,6 +2,19 @@
 //!
 //! The corpora lie beside the project (`../shared/data`, or where `HISTORIES_DIR` says) and are not part of it: the tests
 //! that read them say so loudly when they are missing.
+//!
+//! What is wrong with a checker, and which test finds it (each tried, a line changed):
+//!
+//! | mistake | found by |
+//! |---|---|
+//! | an operation may be placed after its return (`search`: `candidates`) | etcd logs, failed exchange, both tries of a put |
+//! | operations of unknown outcome are dropped (`pairs`: `End::Unknown`) | etcd logs, what failed at once |
+//! | they are closed at once instead of staying open to the end | etcd logs |
+//! | the state is no part of a configuration (`search`: `enter`) | etcd logs, key-value logs, small histories |
+//! | a failed exchange tells nothing (`etcd`: `outcome`) | failed exchange only: the etcd logs do not notice |
+//! | what failed may have happened (`jepsen`: `ended`) | what failed at once |
+//! | keys are mixed up (`judge`: `by_key`) | key-value logs |
+//! | whatever leaves the state as it is is placed at once (`Model::observes`) | small histories |
 
 use std::fs;
 use std::path::PathBuf;
@@ -45,8 +58,6 @@ fn is_legal(history: &History) -> bool {
     reports.iter().all(|report| report.verdict.is_legal())
 }
 
-/// What kills mutants of the checker. That operations must be placed before their return: 36 false logs. That unknown
-/// outcomes stay possible, and to the end: the true logs. That the state belongs to a configuration: the true logs.
 #[test]
 fn etcd_logs_have_their_known_verdicts() {
     let Some(folder) = corpora() else { return };
@@ -62,7 +73,6 @@ fn etcd_logs_have_their_known_verdicts() {
     assert!(judged >= 50, "{judged} logs judged");
 }
 
-/// A bug in splitting by key shows as a difference between the two verdicts.
 #[test]
 fn key_value_logs_have_their_known_verdicts_with_and_without_keys_apart() {
     let Some(folder) = corpora() else { return };
@@ -102,7 +112,7 @@ fn a_failed_exchange_is_an_observation() {
     assert!(is_legal(&read(&log("[1 2]"))));
 }
 
-/// In Knossos' histories `:fail` did not happen. Kills a checker that takes it for "may have happened".
+/// In Knossos' histories `:fail` did not happen.
 #[test]
 fn what_failed_at_once_is_never_read() {
     let history = |outcome: &str| {

@@ -44,7 +44,7 @@ fn play(scenario: &str, set: Set<'_>) -> Played {
     let mut recorder = Recorder::new(&built.config);
     let mut observers: [&mut dyn Observer; 1] = [&mut recorder];
     let end = cluster::run(&built.config, &mut observers);
-    let measured = recorder.finish(&built.config, &end);
+    let measured = recorder.finish(&built.config, &end, None);
     Played { end, measured }
 }
 

@@ -302,7 +302,8 @@ fn known(value: Value, query: &Query) -> Result<f64, String> {
     match value {
         Value::Number(number) => Ok(number),
         Value::TooFewSamples => Err(format!("too few samples: it needs {}", query.metric.samples_needed())),
-        Value::NotJudged => Err("not judged yet".into()),
+        Value::Never => Ok(f64::INFINITY),
+        Value::NotJudged => Err("nobody has judged it".into()),
         Value::NothingToMeasure => Err("there was nothing to measure it of".into()),
     }
 }

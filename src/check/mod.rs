@@ -4,8 +4,12 @@
 
 pub mod evaluate;
 pub mod expectation;
+pub mod judge;
+pub mod linear;
+pub mod marks;
 pub mod properties;
 
 pub use evaluate::{Judgement, Runs, Verdict, evaluate, exit_status};
 pub use expectation::Expectation;
+pub use marks::Marker;
 pub use properties::{Finding, Property};

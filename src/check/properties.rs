@@ -2,8 +2,8 @@
 //!
 //! Whether clients saw what they should is not decided here: that takes the history of the run.
 
+use crate::check::judge::Violations;
 use crate::cluster::config::{Action, RunConfig};
-use crate::cluster::outcome::RunEnd;
 use crate::kernel::ids::{NodeId, SegmentId};
 use crate::node::outputs::Admin;
 use crate::ring::{Layout, Ring, movement};
@@ -142,17 +142,25 @@ pub enum Finding {
         /// One of them.
         example: String,
     },
-    /// This build cannot say, for this reason.
+    /// Nobody can say, for this reason.
     NotJudged(&'static str),
 }
 
-/// Judges one property of a run that is over.
-pub fn judge(property: Property, config: &RunConfig, _end: &RunEnd) -> Finding {
+/// Judges one property of a run that is over, by what the run's judge has found; without one only the rings can be
+/// judged.
+pub fn judge(property: Property, config: &RunConfig, violations: Option<&Violations>) -> Finding {
     match property {
-        Property::ListsAreDistinct => over_rings(config, lists_are_distinct),
-        Property::RangesCoverRing => over_rings(config, ranges_cover_ring),
-        Property::MinimalMovement => minimal_movement(config),
-        _ => Finding::NotJudged("not judged yet"),
+        Property::ListsAreDistinct => return over_rings(config, lists_are_distinct),
+        Property::RangesCoverRing => return over_rings(config, ranges_cover_ring),
+        Property::MinimalMovement => return minimal_movement(config),
+        _ => {}
+    }
+    let Some(violations) = violations else {
+        return Finding::NotJudged("the run has no clients");
+    };
+    match violations.of(property) {
+        Some((violations, example)) => Finding::Violated { violations, example: example.to_string() },
+        None => Finding::Held,
     }
 }
 

@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use crate::cluster::config::RunConfig;
+use crate::history::Observer;
+use crate::report::play::play_watched;
 use crate::report::{Campaign, Played, Wanted, play};
 use crate::scenario::Loaded;
 
@@ -35,6 +37,12 @@ impl Plan<'_> {
     /// What makes no run although no rule forbids it.
     pub fn config(&self, setting: usize, seed: u64) -> Result<(RunConfig, Vec<String>), String> {
         config_of(self.loaded, setting, seed)
+    }
+
+    /// Plays the only run, while somebody watches.
+    pub fn play_single(&self, config: &RunConfig, watcher: &mut dyn Observer) -> Campaign {
+        let setting = self.loaded.settings[0].number;
+        Campaign { runs: vec![play_watched(config, setting, &self.wanted, true, Some(watcher))] }
     }
 
     /// Plays them all.

@@ -4,9 +4,17 @@ use std::path::Path;
 
 use super::BAD_INPUT;
 use super::out::{print_data, say};
+use crate::node::marks::Mark;
 use crate::report::run_dir::sorted_entries;
 use crate::scenario;
 use crate::scenario::source::Disk;
+
+/// Prints a line for each rare state that runs count.
+pub(super) fn marks() -> u8 {
+    let width = Mark::ALL.iter().map(|mark| mark.name().len()).max().unwrap_or(0);
+    let lines = Mark::ALL.iter().map(|mark| format!("{:width$}  {}\n", mark.name(), mark.about()));
+    print_data(lines.collect::<String>().as_bytes())
+}
 
 /// Prints a line for each scenario of a directory.
 pub(super) fn list(directory: &str) -> u8 {

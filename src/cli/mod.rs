@@ -5,10 +5,15 @@
 //! somebody stopped the program.
 
 mod campaign;
+mod check;
+mod history;
 mod list;
+mod load;
 mod out;
 mod run;
 mod shrink;
+mod trace;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -19,8 +24,12 @@ use out::{print_data, say};
 
 /// All that was expected came out.
 const HELD: u8 = 0;
+/// Something did not.
+const BROKEN: u8 = 1;
 /// Bad usage, a bad scenario, or input that cannot be read.
 const BAD_INPUT: u8 = 2;
+/// Something could not be judged.
+const NOT_JUDGED: u8 = 3;
 /// Results could not be written.
 const NO_OUTPUT: u8 = 4;
 /// Somebody stopped the program.
@@ -40,6 +49,12 @@ enum Command {
     Run(RunArguments),
     /// Make a failing run the smallest scenario that still breaks the same
     Shrink(shrink::ShrinkArguments),
+    /// Print one run event by event, all of it or what concerns a key, node, operation or time
+    Trace(trace::TraceArguments),
+    /// Play one run again: print what came out and its digest, or verify that two processes play the same run
+    Replay(trace::ReplayArguments),
+    /// Check properties over many seeds with random faults: of a scenario, or of the built-in profile
+    Check(CheckArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -60,6 +75,8 @@ enum Command {
         #[arg(long)]
         marks: bool,
     },
+    /// Judge histories of operations: linearizable or not, and which operation is in the way
+    History(history::HistoryArguments),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -78,13 +95,54 @@ enum Format {
     Csv,
 }
 
+/// How `check` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum CheckFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArguments {
+    /// Scenario file; `-` is standard input. Without one, the built-in profile
+    file: Option<String>,
+    /// Seeds, instead of 1..1000: a count, or `first..last`
+    #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
+    seeds: Option<scenario::numbers::Seeds>,
+    /// Runs at a time; results do not depend on it
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Override one field; may be given several times
+    #[arg(long, value_name = "PATH=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+    /// Add no faults to the file and draw nothing for it
+    #[arg(long, requires = "file")]
+    as_is: bool,
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    format: CheckFormat,
+    /// Stop after so many failing seeds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    fail_fast: Option<u32>,
+}
+
 #[derive(Debug, clap::Args)]
 struct RunArguments {
-    /// Scenario file; `-` is standard input
+    /// Scenario file; `-` is standard input. With --chaos and without a file: the built-in profile of `check`
+    #[arg(
+        required_unless_present = "chaos",
+        default_value_if("chaos", "true", scenario::swarm::BUILT_IN),
+        default_value = ""
+    )]
     file: String,
     /// One seed, instead of those the scenario names
     #[arg(long, value_name = "N", value_parser = scenario::numbers::parse_seed, conflicts_with = "seeds")]
     seed: Option<u64>,
+    /// With the faults and the setting that `check` draws for this seed
+    #[arg(long, conflicts_with = "seeds")]
+    chaos: bool,
     /// Several seeds: a count, or `first..last`
     #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
     seeds: Option<scenario::numbers::Seeds>,
@@ -103,6 +161,9 @@ struct RunArguments {
     /// Overwrite other results
     #[arg(long)]
     force: bool,
+    /// Write history.jsonl, as measure.history does; single runs only
+    #[arg(long)]
+    history: bool,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -131,16 +192,17 @@ fn dispatch(command: Command) -> u8 {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Shrink(arguments) => shrink::shrink(&arguments),
+        Command::Trace(arguments) => trace::trace(&arguments),
+        Command::Replay(arguments) => trace::replay(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)
         }
         Command::Schema => print_data(crate::report::run_dir::pretty(&scenario::schema()).as_bytes()),
-        Command::List { marks: true, .. } => {
-            say("this build counts no rare states yet");
-            HELD
-        }
+        Command::List { marks: true, .. } => list::marks(),
         Command::List { directory, marks: false } => list::list(&directory),
+        Command::History(arguments) => history::history(&arguments),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "dynamo-sim", &mut text);

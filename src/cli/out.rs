@@ -14,7 +14,8 @@ pub(super) fn print_styled(text: &str) -> u8 {
     written(anstream::stdout().lock().write_all(text.as_bytes()))
 }
 
-fn written(result: std::io::Result<()>) -> u8 {
+/// The exit status after printing.
+pub(super) fn written(result: std::io::Result<()>) -> u8 {
     match result {
         Ok(()) => HELD,
         // Whoever reads has seen enough: `dynamo-sim … | head`.

@@ -5,43 +5,23 @@ use std::path::PathBuf;
 use serde_json::{Value as Json, json};
 
 use super::campaign::{Plan, config_of};
-use super::out::{is_heard_by_a_person, print_data, print_styled, say, terminal_width};
+use super::load::{load, load_drawn};
+use super::out::{print_data, print_styled, say, terminal_width};
 use super::{BAD_INPUT, Format, HELD, NO_OUTPUT, RunArguments};
 use crate::check::{Judgement, evaluate, exit_status};
 use crate::cluster::config::RunConfig;
+use crate::report::history_log::HistoryLog;
 use crate::report::run_dir::pretty;
 use crate::report::summary::{About, number, summary};
 use crate::report::tables::{self, SettingRow};
 use crate::report::terminal::{self, Title};
 use crate::report::{Campaign, OutputError, RunDir, Wanted, expect};
-use crate::scenario::source::Disk;
-use crate::scenario::{self, Loaded};
+
+/// The history of a run, in its directory.
+const HISTORY: &str = "history.jsonl";
 
 /// More runs than anyone means.
-const MAX_RUNS: u64 = 1_000_000;
-
-/// Reads a scenario, or says what is wrong with it.
-fn load(file: &str, set: &[(String, String)]) -> Option<Loaded> {
-    open(file, set).map(|(_, loaded)| loaded)
-}
-
-/// The same, with the file that it was read from.
-pub(super) fn open(file: &str, set: &[(String, String)]) -> Option<(Disk, Loaded)> {
-    let source = match Disk::open(file) {
-        Ok(source) => source,
-        Err(reason) => {
-            say(&reason);
-            return None;
-        }
-    };
-    match scenario::load(&source, set) {
-        Ok(loaded) => Some((source, loaded)),
-        Err(errors) => {
-            say(&if is_heard_by_a_person() { errors.render() } else { errors.to_string() });
-            None
-        }
-    }
-}
+pub(super) const MAX_RUNS: u64 = 1_000_000;
 
 /// Checks a scenario up to the first event.
 pub(super) fn validate(file: &str, set: &[(String, String)]) -> u8 {
@@ -71,7 +51,11 @@ fn plural(count: u64) -> &'static str {
 
 /// Runs a scenario and writes its results.
 pub(super) fn run(arguments: &RunArguments) -> u8 {
-    let Some(loaded) = load(&arguments.file, &arguments.set) else { return BAD_INPUT };
+    let drawn = match arguments.chaos {
+        true => load_drawn(&arguments.file, &arguments.set, arguments.seed),
+        false => load(&arguments.file, &arguments.set).map(|loaded| (loaded, 0)),
+    };
+    let Some((loaded, drawn_for)) = drawn else { return BAD_INPUT };
     let expectations = match expect::expectations(&loaded) {
         Ok(expectations) => expectations,
         Err(reason) => {
@@ -81,6 +65,7 @@ pub(super) fn run(arguments: &RunArguments) -> u8 {
     };
     let base = loaded.base.seed.0;
     let seeds = match (arguments.seed, arguments.seeds) {
+        _ if arguments.chaos => (drawn_for, drawn_for),
         (Some(seed), _) => (seed, seed),
         (None, Some(seeds)) => seeds.bounds(base),
         (None, None) => loaded.base.sweep.seeds.bounds(base),
@@ -112,19 +97,16 @@ pub(super) fn run(arguments: &RunArguments) -> u8 {
     let results = PathBuf::from("results").join(&loaded.name);
     let default = if plan.is_single() { results.join(format!("run-{}", seeds.0)) } else { results.join("sweep") };
     let path = arguments.out.clone().unwrap_or(default);
-    let directory = match RunDir::prepare(&path, &hash, arguments.force) {
+    let mut directory = match RunDir::prepare(&path, &hash, arguments.force) {
         Ok(directory) => directory,
         Err(error) => {
             say(&error.to_string());
             return NO_OUTPUT;
         }
     };
-    let campaign = match plan.play(arguments.jobs) {
+    let campaign = match play(&plan, arguments, &mut directory, &mut notices) {
         Ok(campaign) => campaign,
-        Err(reason) => {
-            say(&format!("{}: {reason}", arguments.file));
-            return BAD_INPUT;
-        }
+        Err(status) => return status,
     };
     let judgements = evaluate(&expectations, &campaign);
     let status = exit_status(&judgements, campaign.runs.iter().any(|run| run.has_broken_step()));
@@ -142,6 +124,36 @@ pub(super) fn run(arguments: &RunArguments) -> u8 {
         Format::Json | Format::Csv => print_data(texts.as_bytes()),
     };
     if printed == HELD { status } else { printed }
+}
+
+/// Plays all runs; the history of a single one goes to its directory meanwhile. `Err` is the exit status.
+fn play(
+    plan: &Plan<'_>,
+    arguments: &RunArguments,
+    directory: &mut RunDir,
+    notices: &mut Vec<String>,
+) -> Result<Campaign, u8> {
+    let bad_input = |reason: String| {
+        say(&format!("{}: {reason}", arguments.file));
+        BAD_INPUT
+    };
+    let (config, _) = plan.config(0, plan.seeds.0).map_err(bad_input)?;
+    if !(arguments.history || config.measure.history) {
+        return plan.play(arguments.jobs).map_err(bad_input);
+    }
+    if !plan.is_single() {
+        notices.push("no history is written of more than one run; --seed picks one".into());
+        return plan.play(arguments.jobs).map_err(bad_input);
+    }
+    let no_output = |error: OutputError| {
+        say(&error.to_string());
+        NO_OUTPUT
+    };
+    let file = directory.begin(HISTORY).map_err(no_output)?;
+    let mut log = HistoryLog::new(&config, file);
+    let campaign = plan.play_single(&config, &mut log);
+    directory.keep(HISTORY, log.finish()).map_err(no_output)?;
+    Ok(campaign)
 }
 
 /// Runs that are over.
@@ -332,6 +344,7 @@ mod tests {
             format: Format::Text,
             set: Vec::new(),
             force: false,
+            history: false,
             quiet: true,
         };
         more(&mut arguments);
@@ -373,6 +386,35 @@ mod tests {
         assert_eq!(run(&arguments(path, &scenario, "b", |_| {})), HELD);
         assert_eq!(contents(&path.join("a")), contents(&path.join("b")));
     }
+
+    #[test]
+    fn the_history_of_a_run_is_written_and_judged() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let scenario = PAIR.replace("EXPECT", "");
+        assert_eq!(run(&arguments(path, &scenario, "plain", |_| {})), HELD);
+        assert_eq!(run(&arguments(path, &scenario, "out", |a| a.history = true)), HELD);
+        let text = std::fs::read_to_string(path.join("out").join(HISTORY)).expect("it is there");
+        assert_eq!(text, GOLDEN_HISTORY);
+        let history = crate::report::histories::parse(&text, None).expect("it is a history");
+        let reports = crate::report::histories::judge::judge(&history, None, 1_000);
+        assert!(reports.len() == 1 && reports[0].verdict.is_legal(), "{reports:?}");
+        // The run is the same, and the manifest names one file more.
+        let manifest = |name: &str| -> Json {
+            let text = std::fs::read_to_string(path.join(name).join("manifest.json")).expect("it is there");
+            serde_json::from_str(&text).expect("it is JSON")
+        };
+        assert_eq!(manifest("plain")["digests"], manifest("out")["digests"]);
+        let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
+        assert_eq!(manifest("out")["files"][HISTORY], json!(hash));
+        let field = |a: &mut RunArguments| a.set = vec![("measure.history".into(), "true".into())];
+        assert_eq!(run(&arguments(path, &scenario, "field", field)), HELD);
+        assert_eq!(std::fs::read_to_string(path.join("field").join(HISTORY)).expect("it is there"), text);
+    }
+
+    const GOLDEN_HISTORY: &str = "\
+{\"format\":\"dynamo-sim history\",\"version\":1,\"object\":\"siblings\"}
+";
 
     #[test]
     fn the_exit_status_tells_how_it_came_out() {

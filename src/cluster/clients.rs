@@ -690,12 +690,18 @@ impl Simulation<'_> {
             read,
             written,
             context: &context,
+            nodes: &self.nodes[..self.members],
+            keys: &self.commons.keys,
         };
         let whole_ends = op.stage == Stage::PutOfUpdate || (op.stage == Stage::GetOfUpdate && outcome != Outcome::Ok);
         let whole = Finished { kind: OpKind::Update, part: false, intended_at: op.intended_at, ..finished };
-        self.observe(&Observation::Finished(&finished));
+        for observer in self.observers.iter_mut() {
+            observer.observe(self.now, &Observation::Finished(&finished));
+        }
         if whole_ends {
-            self.observe(&Observation::Finished(&whole));
+            for observer in self.observers.iter_mut() {
+                observer.observe(self.now, &Observation::Finished(&whole));
+            }
         }
     }
 

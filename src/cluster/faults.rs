@@ -267,7 +267,7 @@ impl Simulation<'_> {
         self.nodes[node.index()].crash(&mut self.commons, fate);
         self.lives[node.index()] += 1;
         self.stop(node, Process::Down, fault);
-        self.tell_data_lost(node);
+        self.tell_data_lost(node, Some(fate));
     }
 
     fn passed_over(&self, node: NodeId) -> u64 {
@@ -297,9 +297,7 @@ impl Simulation<'_> {
         self.processes[node.index()] = how;
         self.faults.stops.push((node, fault));
         self.views.runs(self.now, node, false, true);
-        if self.interest.faults {
-            self.observe(&Observation::Down { node });
-        }
+        self.tell_of_process(node);
     }
 
     /// An administrator starts these nodes again.
@@ -338,9 +336,7 @@ impl Simulation<'_> {
         }
         let member = self.serving[node.index()];
         self.views.runs(self.now, node, true, member);
-        if self.interest.faults {
-            self.observe(&Observation::Up { node });
-        }
+        self.tell_of_process(node);
         self.give(node, Input::Start);
     }
 
@@ -358,9 +354,7 @@ impl Simulation<'_> {
         self.processes[node.index()] = Process::Up;
         let member = self.serving[node.index()];
         self.views.runs(self.now, node, true, member);
-        if self.interest.faults {
-            self.observe(&Observation::Up { node });
-        }
+        self.tell_of_process(node);
         // It finds all that came meanwhile, in order.
         let inbox = std::mem::take(&mut self.inboxes[node.index()]);
         let timers: Vec<_> = self.faults.paused_timers.iter().filter(|(paused, ..)| *paused == node).copied().collect();
@@ -381,15 +375,29 @@ impl Simulation<'_> {
     /// Loses data of a running node; returns how many keys.
     fn wipe(&mut self, node: NodeId, what: &WipeWhat, fault: u32) -> u64 {
         let lost = self.wiped(node, what, fault);
-        self.tell_data_lost(node);
+        self.tell_data_lost(node, None);
         lost
     }
 
-    fn tell_data_lost(&mut self, node: NodeId) {
+    /// Tells the observers whether a node works.
+    fn tell_of_process(&mut self, node: NodeId) {
         if self.interest.faults {
-            let nodes = &self.nodes[..self.members];
+            let (nodes, keys) = (&self.nodes[..self.members], &self.commons.keys);
+            let observation = match self.processes[node.index()] {
+                Process::Up => Observation::Up { node, nodes, keys },
+                how => Observation::Down { node, crashed: how == Process::Down, nodes, keys },
+            };
             for observer in self.observers.iter_mut() {
-                observer.observe(self.now, &Observation::DataLost { node, nodes });
+                observer.observe(self.now, &observation);
+            }
+        }
+    }
+
+    fn tell_data_lost(&mut self, node: NodeId, crash: Option<DiskFate>) {
+        if self.interest.faults {
+            let (nodes, keys) = (&self.nodes[..self.members], &self.commons.keys);
+            for observer in self.observers.iter_mut() {
+                observer.observe(self.now, &Observation::DataLost { node, crash, nodes, keys });
             }
         }
     }

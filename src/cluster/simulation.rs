@@ -1,19 +1,22 @@
 //! The event loop: pop the earliest event, tell the digest and the observers, hand the input to the node,
 //! client or fault it is for, drain the outputs into the agenda. One thread, one run.
 
+use std::sync::Arc;
+
 use crate::history::staleness::Staleness;
-use crate::history::{Interest, Observation, Observer, Way, WayEnd};
+use crate::history::{Ending, Interest, Observation, Observer, Way, WayEnd};
 use crate::kernel::agenda::{Agenda, Due};
 use crate::kernel::digest::Digest;
 use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId};
 use crate::kernel::time::SimTime;
 use crate::network::{Envelope, Fate, Leg, LossCause, Network};
+use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::Detector;
+use crate::node::membership::{Placement, View};
 use crate::node::message::Message;
 use crate::node::outputs::{Input, Note, Output, Outputs, Timer, Wake};
 use crate::node::stats::Stats;
-use crate::node::{Node, membership::View};
 use crate::ring::Layout;
 use crate::version::Siblings;
 
@@ -89,6 +92,7 @@ impl<'a> Simulation<'a> {
             interest.faults |= wants.faults;
             interest.totals |= wants.totals;
             interest.messages |= wants.messages;
+            interest.marks |= wants.marks;
         }
         let layout = Layout::new(config.ring.clone());
         let initial = config.ring.initial_members.clone();
@@ -147,6 +151,7 @@ impl<'a> Simulation<'a> {
             config,
         };
         simulation.inboxes.resize_with(real, Vec::new);
+        simulation.outputs.marks_wanted = interest.marks;
         simulation.begin();
         simulation
     }
@@ -159,6 +164,11 @@ impl<'a> Simulation<'a> {
                     self.observe(&Observation::FirstValue { key: KeyId(key), version: &version });
                 }
             }
+        }
+        if self.interest.changes
+            && let Some(&member) = self.config.ring.initial_members.first()
+        {
+            self.tell_placed(member);
         }
         self.begin_windows();
         for id in 0..self.members {
@@ -393,11 +403,25 @@ impl<'a> Simulation<'a> {
             Note::Coordinated { op, .. } if op.is_scripted() => self.clients.led_by(*op, node),
             _ => {}
         }
-        if self.interest.notes || self.interest.changes || self.interest.waits {
+        if self.interest.notes || self.interest.changes || self.interest.waits || self.interest.marks {
             let nodes = &self.nodes[..self.members];
+            let keys = &self.commons.keys;
             for observer in self.observers.iter_mut() {
-                observer.observe(self.now, &Observation::Node { node, note, nodes });
+                observer.observe(self.now, &Observation::Node { node, note, nodes, keys });
             }
+        }
+        if self.interest.changes && matches!(note, Note::ViewChanged | Note::ChangeInPlace { .. }) {
+            self.tell_placed(node);
+        }
+    }
+
+    /// Tells the observers which rings follow from what a node knows.
+    fn tell_placed(&mut self, node: NodeId) {
+        let view = self.nodes[node.index()].view().clone();
+        let placement = self.commons.placement(&view);
+        let (nodes, keys) = (&self.nodes[..self.members], &self.commons.keys);
+        for observer in self.observers.iter_mut() {
+            observer.observe(self.now, &Observation::Placed { placement: &placement, nodes, keys });
         }
     }
 
@@ -535,8 +559,38 @@ impl<'a> Simulation<'a> {
         self.network.totals()
     }
 
+    /// Tells the observers how everything was left.
+    fn tell_over(&mut self) {
+        if !self.interest.changes {
+            return;
+        }
+        let (arrived, under_way) = self.arrived_and_under_way();
+        let up: Vec<bool> = self.processes.iter().map(|process| *process == Process::Up).collect();
+        // Of the members, whoever runs and knows most.
+        let members = self.config.ring.initial_members.clone();
+        let views = members.iter().map(|member| self.nodes[member.index()].view().clone());
+        let views: Vec<View> = views.chain(self.nodes().iter().map(|node| node.view().clone())).collect();
+        let placements = if members.is_empty() { Vec::new() } else { views };
+        let placements = placements.iter().map(|view| self.commons.placement(view)).collect::<Vec<_>>();
+        let rank = |placement: &Arc<Placement>| (placement.in_force.len(), placement.pending.len());
+        let placement = placements.iter().max_by_key(|placement| rank(placement));
+        let ending = Ending {
+            nodes: &self.nodes[..self.members],
+            up: &up,
+            keys: &self.commons.keys,
+            placement: placement.map(|placement| &**placement),
+            network: self.network.totals(),
+            arrived,
+            under_way,
+        };
+        for observer in self.observers.iter_mut() {
+            observer.observe(self.now, &Observation::Over(&ending));
+        }
+    }
+
     /// What is left of the run: its results.
     pub fn finish(mut self) -> RunEnd {
+        self.tell_over();
         self.end_windows();
         self.count_all_passed_over();
         let real = self.members;

@@ -4,12 +4,17 @@
 
 pub mod staleness;
 
+use std::sync::Arc;
+
 use crate::kernel::ids::{Endpoint, GroupId, KeyId, NodeId, OpId, SessionId};
 use crate::kernel::time::SimTime;
 use crate::network::{self, Fate, Leg};
 use crate::node::Node;
+use crate::node::commons::Directory;
+use crate::node::membership::Placement;
 use crate::node::message::{Message, Outcome};
 use crate::node::outputs::Note;
+use crate::node::replica::DiskFate;
 use crate::node::stats::Stats;
 use crate::version::{Siblings, Version};
 
@@ -58,6 +63,10 @@ pub struct Finished<'a> {
     pub written: Option<&'a Version>,
     /// What the client knew when it wrote.
     pub context: &'a Siblings,
+    /// All nodes, as they are now.
+    pub nodes: &'a [Node],
+    /// Where the keys lie.
+    pub keys: &'a Directory,
 }
 
 /// Something that happened.
@@ -99,6 +108,17 @@ pub enum Observation<'a> {
         note: &'a Note,
         /// All nodes, as they are after the step that gave the news.
         nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
+    },
+    /// A node knows of a change of the membership; also told once at the beginning.
+    Placed {
+        /// The rings that follow from what it knows.
+        placement: &'a Arc<Placement>,
+        /// All nodes, as they are now.
+        nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
     },
     /// A message leaves its sender.
     Sent {
@@ -139,19 +159,35 @@ pub enum Observation<'a> {
     Down {
         /// Which.
         node: NodeId,
+        /// Whether its process is gone; otherwise it goes on later.
+        crashed: bool,
+        /// All nodes, as they are now.
+        nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
     },
     /// It works again.
     Up {
         /// Which.
         node: NodeId,
+        /// All nodes, as they are now.
+        nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
     },
     /// A crash or a wipe may have taken data of a node.
     DataLost {
         /// Which.
         node: NodeId,
+        /// What the crash left of the disk; nothing for a wipe of a running node.
+        crash: Option<DiskFate>,
         /// All nodes, as they are after the loss.
         nodes: &'a [Node],
+        /// Where the keys lie.
+        keys: &'a Directory,
     },
+    /// The run is over; this is how it has left everything.
+    Over(&'a Ending<'a>),
     /// A window opens.
     WindowOpens {
         /// Number of the window.
@@ -176,6 +212,25 @@ pub enum Observation<'a> {
         /// The totals so far.
         totals: &'a Totals<'a>,
     },
+}
+
+/// How a run has left everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// All nodes.
+    pub nodes: &'a [Node],
+    /// Which of them run.
+    pub up: &'a [bool],
+    /// Where the keys lie.
+    pub keys: &'a Directory,
+    /// The ring that most changes of the membership have led to; nothing if no node is a member.
+    pub placement: Option<&'a Placement>,
+    /// Totals of the network.
+    pub network: &'a network::Totals,
+    /// Messages that have come to the end of their way, other than those of a node to itself.
+    pub arrived: u64,
+    /// Messages still on their way.
+    pub under_way: u64,
 }
 
 /// A message's way.
@@ -234,6 +289,8 @@ pub struct Interest {
     pub faults: bool,
     /// Windows and buckets, with the totals.
     pub totals: bool,
+    /// Nodes' notes of rare states.
+    pub marks: bool,
 }
 
 /// Somebody who watches.

@@ -59,6 +59,8 @@ pub enum Purpose {
     Phase = 22,
     /// `plus` of a script step; entity: step.
     Script = 23,
+    /// The setting that `check` draws for a seed; entity: hash of the field's name.
+    Swarm = 24,
 }
 
 /// A sequential generator for one purpose and entity: ChaCha with 8 rounds.

@@ -5,6 +5,7 @@
 
 use super::detection::Detection;
 use super::freshness::Freshness;
+use super::judged::{Converged, Judged};
 use super::load::{Holdings, all_loads};
 use super::metrics::{AntiEntropyCount, HintCount, LoadKind, MessageClass, Metric, OpKind, Stat, VisibilityQuantile};
 use super::tally::{KINDS, Small, Spread, Tally};
@@ -15,6 +16,7 @@ use crate::cluster::outcome::RunEnd;
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::kernel::time::Span;
 use crate::network::Class;
+use crate::node::marks::{Mark, Marks};
 use crate::node::stats::Stats;
 use crate::ring;
 
@@ -25,7 +27,9 @@ pub enum Value {
     Number(f64),
     /// A quantile q of fewer than 10/(1−q) samples.
     TooFewSamples,
-    /// This build cannot say it.
+    /// It did not come about before the run ended: later than any bound.
+    Never,
+    /// Nobody has judged it.
     NotJudged,
     /// Nothing happened that it could be measured of.
     NothingToMeasure,
@@ -36,6 +40,7 @@ impl Value {
     pub fn number(self) -> Option<f64> {
         match self {
             Value::Number(number) => Some(number),
+            Value::Never => Some(f64::INFINITY),
             Value::TooFewSamples | Value::NotJudged | Value::NothingToMeasure => None,
         }
     }
@@ -67,6 +72,8 @@ pub struct Parts {
     pub timeline: Vec<Row>,
     /// How long storage tasks waited that had to, by window, then by node.
     pub waits: Vec<Spread<9>>,
+    /// What only the judge of consistency can say, if the run had one.
+    pub judged: Option<Judged>,
     /// Suspicions.
     pub detection: Detection,
     /// Longest time from an owner's recovery until its hints had drained.
@@ -89,6 +96,8 @@ pub struct Measured {
     has_read_repair: bool,
     has_anti_entropy: bool,
     has_gossip: bool,
+    /// Rare states, if they were counted.
+    marks: Option<Marks>,
 }
 
 impl Measured {
@@ -109,13 +118,24 @@ impl Measured {
             has_read_repair: config.node.read_repair.is_some(),
             has_anti_entropy: config.node.anti_entropy.is_some(),
             has_gossip: config.node.membership.gossip_every.is_some(),
+            marks: None,
             parts,
         }
+    }
+
+    /// With the rare states that were counted.
+    pub fn with_marks(self, marks: Option<Marks>) -> Measured {
+        Measured { marks, ..self }
     }
 
     /// How the run ended.
     pub fn end(&self) -> &RunEnd {
         &self.end
+    }
+
+    /// What only the judge of consistency can say, if the run had one.
+    pub fn judged(&self) -> Option<&Judged> {
+        self.parts.judged.as_ref()
     }
 
     /// The buckets of the timeline.
@@ -188,11 +208,11 @@ impl Measured {
     /// # Panics
     /// If the scope names a window or group that the run does not have.
     pub fn value(&self, metric: &Metric, scope: &Scope) -> Value {
-        if metric.is_judged() {
-            return Value::NotJudged;
-        }
         if !self.was_open(scope.window) && scope.window > 0 {
             return Value::NothingToMeasure;
+        }
+        if metric.is_judged() {
+            return self.parts.judged.as_ref().map_or(Value::NotJudged, |judged| of_judged(judged, metric, scope));
         }
         self.operations(metric, scope)
             .or_else(|| self.reads(metric, scope))
@@ -438,7 +458,10 @@ impl Measured {
             }
             Metric::FaultsUnhit if end.faults.is_empty() => Value::NothingToMeasure,
             Metric::FaultsUnhit => Value::Number(end.faults.iter().filter(|fault| fault.hits == 0).count() as f64),
-            Metric::Marks(_) => Value::NotJudged,
+            Metric::Marks(ref name) => match (&self.marks, Mark::from_name(&name.0)) {
+                (Some(marks), Some(mark)) => Value::Number(marks.count(mark) as f64),
+                _ => Value::NotJudged,
+            },
             Metric::RunEvents => Value::Number(end.events as f64),
             _ => Value::NothingToMeasure,
         }
@@ -488,6 +511,60 @@ fn per_class(window: &WindowTotals, class: MessageClass, what: usize) -> u64 {
     }
 }
 
+/// What the judge says.
+fn of_judged(judged: &Judged, metric: &Metric, scope: &Scope) -> Value {
+    let count = |number: u64| Value::Number(number as f64);
+    let tally = || judged.tally(scope.window, scope.client);
+    let needed = metric.samples_needed();
+    let acked = |value: u64| if judged.acked > 0 { Value::Number(value as f64) } else { Value::NothingToMeasure };
+    match *metric {
+        Metric::SessionViolations(guarantee) => {
+            let [opportunities, violations] = tally().guarantees[guarantee as usize];
+            when_any(opportunities, violations as f64)
+        }
+        Metric::SessionPerMillion(guarantee) => {
+            let [opportunities, violations] = tally().guarantees[guarantee as usize];
+            ratio(1e6 * violations as f64, opportunities as f64)
+        }
+        Metric::SiblingsFalse => count(tally().false_siblings),
+        Metric::SiblingsFalseDominance => count(tally().false_dominance),
+        Metric::RegularViolations => count(judged.irregular_keys),
+        Metric::LinearizableViolations => {
+            judged.linearizable.map_or(Value::NotJudged, |[violations, _]| count(violations))
+        }
+        Metric::LinearizableUndecided => {
+            judged.linearizable.map_or(Value::NotJudged, |[_, undecided]| count(undecided))
+        }
+        Metric::AtomicityWidening(stat) => match &judged.widening {
+            None => Value::NotJudged,
+            Some(widening) => of_spread(widening, stat, needed, 1e-6),
+        },
+        Metric::LostWrites => acked(judged.lost.iter().sum()),
+        Metric::LostFraction => ratio(judged.lost.iter().sum::<u64>() as f64, judged.acked as f64),
+        Metric::Lost(cause) => acked(judged.lost[cause as usize]),
+        Metric::PhantomWrites => count(judged.phantoms),
+        Metric::ResurrectedItems => count(judged.resurrected),
+        Metric::ConvergenceTime => match judged.converged {
+            Converged::Nothing => Value::NothingToMeasure,
+            Converged::After(span) => Value::Number(span.as_ms()),
+            Converged::Never => Value::Never,
+        },
+        Metric::DivergentKeysMax => count(judged.divergent_max),
+        Metric::DivergentKeysMean => Value::Number(judged.divergent_mean),
+        Metric::DivergentKeysEnd => count(judged.divergent_end),
+        Metric::CopiesAtAck(stat) => of_small(&judged.copies_at_ack, stat, needed),
+        Metric::CopiesMin => option(judged.copies_min.map(|copies| copies as f64)),
+        Metric::CopiesEndMin => option(judged.copies_end_min.map(|copies| copies as f64)),
+        Metric::CopiesBelowW => ratio(judged.below_w as f64, judged.acked as f64),
+        Metric::CopiesBelowNEnd => {
+            let [standing, below] = judged.standing_and_below_n;
+            ratio(below as f64, standing as f64)
+        }
+        Metric::Vulnerability(stat) => of_spread(&judged.vulnerability, stat, needed, 1e-6),
+        _ => Value::NotJudged,
+    }
+}
+
 fn option(value: Option<f64>) -> Value {
     value.map_or(Value::NothingToMeasure, Value::Number)
 }
@@ -512,7 +589,7 @@ fn quantile(stat: Stat) -> Option<f64> {
     }
 }
 
-fn of_spread(spread: &Spread, stat: Stat, needed: u64, scale: f64) -> Value {
+fn of_spread<const B: u32>(spread: &Spread<B>, stat: Stat, needed: u64, scale: f64) -> Value {
     if spread.count() == 0 {
         return Value::NothingToMeasure;
     }

@@ -6,6 +6,7 @@
 pub mod detection;
 pub mod freshness;
 pub mod histogram;
+pub mod judged;
 pub mod load;
 pub mod measured;
 pub mod metrics;

@@ -5,6 +5,7 @@
 //! It never touches the run, and what it keeps does not grow with the number of operations.
 
 use super::detection::{Detection, Draining};
+use super::judged::Judged;
 use super::measured::Measured;
 use super::tally::{Entry, KINDS, ReadEntry, Spread, Tally, kind_index};
 use super::timeline::Timeline;
@@ -64,8 +65,8 @@ impl Recorder {
         }
     }
 
-    /// The run is over.
-    pub fn finish(mut self, config: &RunConfig, end: &RunEnd) -> Measured {
+    /// The run is over; `judged` is what its judge says, if it had one.
+    pub fn finish(mut self, config: &RunConfig, end: &RunEnd, judged: Option<Judged>) -> Measured {
         for window in &mut self.windows {
             window.closes(end.ended_at, &end.nodes, &self.last_traffic);
         }
@@ -79,6 +80,7 @@ impl Recorder {
                 tallies: self.tallies,
                 windows: self.windows,
                 timeline: self.timeline.finish(end.ended_at, pending),
+                judged,
                 waits: self.waits,
                 detection: self.detection,
                 drain_time: self.draining.longest,
@@ -170,7 +172,8 @@ impl Recorder {
             | Note::Answered { .. }
             | Note::Removed { .. }
             | Note::Flushed { .. }
-            | Note::RepairSent { .. } => {}
+            | Note::RepairSent { .. }
+            | Note::Reached(_) => {}
         }
     }
 
@@ -216,14 +219,16 @@ impl Observer for Recorder {
                 self.timeline.fault_ends(*step);
                 self.draining.heals(now);
             }
-            Observation::Down { node } => self.detection.down(now, *node),
-            Observation::Up { node } => {
+            Observation::Down { node, .. } => self.detection.down(now, *node),
+            Observation::Up { node, .. } => {
                 self.detection.up(now, *node);
                 self.draining.up(now, *node);
             }
             // It does not ask for messages.
-            Observation::StepBegins { .. }
+            Observation::Over(_)
+            | Observation::StepBegins { .. }
             | Observation::DataLost { .. }
+            | Observation::Placed { .. }
             | Observation::Sent { .. }
             | Observation::Arrived { .. } => {}
             Observation::WindowOpens { window, totals } => {

@@ -56,6 +56,8 @@ impl Counts {
 pub struct Totals {
     /// One entry for each leg, at the leg's number.
     pub legs: [Counts; Leg::COUNT],
+    /// Of those that cuts stopped, how many had left before.
+    pub cut_on_the_way: u64,
 }
 
 impl Totals {

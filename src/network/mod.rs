@@ -235,6 +235,7 @@ impl Network {
         let stopped = self.faults.stops_on_the_way(now, sent_at, from, to);
         if stopped {
             self.totals.legs[leg.index()].lose(LossCause::Cut);
+            self.totals.cut_on_the_way += 1;
         }
         self.is_plain = self.is_plain_when_calm && self.faults.is_calm();
         !stopped

@@ -23,6 +23,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::Pairs;
+use crate::node::marks::Mark;
 use crate::node::message::{KEY_BYTES, Message, siblings_bytes};
 use crate::node::outputs::{Outputs, Wake};
 use crate::node::placement::Placement;
@@ -504,6 +505,7 @@ impl Node {
         }
         let (peer, silent) = (conversation.peer, conversation.begun_here && !conversation.answered);
         self.memory.exchanges.conversations.remove(&number);
+        out.reach(Mark::ExchangeSilent);
         if silent {
             self.on_silence(commons, now, peer, out);
         }

@@ -57,6 +57,11 @@ impl Directory {
         self.by_segment.get(segment.index()).map_or(&[], Vec::as_slice)
     }
 
+    /// The ranges that have ever had keys, and those between them.
+    pub fn segments(&self) -> impl Iterator<Item = SegmentId> {
+        (0..self.by_segment.len() as u32).map(SegmentId)
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> u32 {
         self.segments.len() as u32

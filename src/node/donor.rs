@@ -8,6 +8,7 @@ use crate::kernel::ids::{KeyId, NodeId, SegmentId};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
+use crate::node::marks::Mark;
 use crate::node::message::{KEY_BYTES, siblings_bytes};
 use crate::node::outputs::{Outputs, Wake};
 use crate::node::transfer::{Busy, TransferMessage};
@@ -210,6 +211,9 @@ impl Node {
         let Some(stream) = transfers.outgoing.get_mut(&number) else { return };
         let Some(flight) = &mut stream.flight else { return };
         flight.sends += 1;
+        if flight.sends > 1 {
+            out.reach(Mark::BatchRetried);
+        }
         flight.sent_at = now;
         let (to, gainer, index) = (stream.to, stream.gainer, stream.index);
         let message =

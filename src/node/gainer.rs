@@ -9,6 +9,7 @@ use crate::kernel::ids::{KeyId, NodeId, SegmentId};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
+use crate::node::marks::Mark;
 use crate::node::membership::ChangeKind;
 use crate::node::message::{Message, siblings_bytes};
 use crate::node::outputs::{AppliedBy, Note, Outputs};
@@ -236,6 +237,9 @@ impl Node {
                 continue;
             }
             let silent = incoming.donor.take();
+            if silent.is_some() {
+                out.reach(Mark::DonorGivenUp);
+            }
             incoming.offers.retain(|(node, _)| Some(*node) != silent);
             if !config.confirm
                 && let Some(before) = &step.before

@@ -9,6 +9,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{ProfileId, RepairMode};
+use crate::node::marks::Mark;
 use crate::node::message::{Message, Outcome, RequestId};
 use crate::node::outputs::{Asked, Note, Outputs, Timer, Wake};
 use crate::node::quorum;
@@ -95,8 +96,14 @@ impl Node {
         siblings: Option<Siblings>,
         out: &mut Outputs,
     ) {
-        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        let Some(request) = self.memory.requests.get_mut(id) else {
+            out.reach(self.memory.requests.mark_of_stray(id));
+            return;
+        };
         let Some(index) = request.answered(from, siblings.is_some()) else { return };
+        if request.targets[index].owner.is_some() && siblings.as_ref().is_some_and(|held| !held.is_empty()) {
+            out.reach(Mark::ReadByStandIn);
+        }
         let Work::Get { replies, fastest, repairs_due, .. } = &mut request.work else { return };
         // A read that blocks on its repair has enough already; who answers meanwhile is looked at when it is over.
         let is_repairing = *repairs_due > 0;
@@ -136,10 +143,15 @@ impl Node {
             );
             // A stand-in's hint sees to its owner.
             let targets = &request.targets;
+            let stale = plan.len();
             plan.retain(|(node, _)| targets.iter().any(|t| t.node == *node && t.owner.is_none()));
+            if plan.len() < stale {
+                out.reach(Mark::StandInNotRepaired);
+            }
             let (op, attempt, key) = (request.op, request.attempt, request.key);
             *repairs_due = plan.iter().map(|(_, lacking)| lacking.len() as u32).sum();
             if *repairs_due > 0 {
+                out.reach(Mark::BlockingRepairWaited);
                 self.send_repairs(commons, now, id, (op, attempt), key, plan, out);
                 return;
             }
@@ -216,8 +228,19 @@ impl Node {
         // A stand-in's answer helps to know what is newest; it is its owner that lacks it, and the hint sees to that.
         let held: Vec<(NodeId, Siblings)> =
             replies.into_iter().map(|(index, held)| (request.targets[usize::from(index)].node, held)).collect();
+        if let [(_, one), (_, two), (_, three), ..] = held.as_slice()
+            && !one.same(two)
+            && !two.same(three)
+            && !one.same(three)
+        {
+            out.reach(Mark::ThreeAnswersDiffer);
+        }
         let mut plan = version::read_repair_plan(commons.config.versioning.scheme, &held);
+        let stale = plan.len();
         plan.retain(|(node, _)| request.targets.iter().any(|t| t.node == *node && t.owner.is_none()));
+        if plan.len() < stale {
+            out.reach(Mark::StandInNotRepaired);
+        }
         self.send_repairs(commons, request.began_at, id, (request.op, request.attempt), request.key, plan, out);
     }
 
@@ -232,6 +255,9 @@ impl Node {
         plan: Vec<(NodeId, Siblings)>,
         out: &mut Outputs,
     ) {
+        if plan.len() > 1 {
+            out.reach(Mark::SeveralRepaired);
+        }
         for (node, lacking) in plan {
             for version in lacking.iter() {
                 self.stats.repairs_sent += 1;
@@ -281,7 +307,7 @@ impl Node {
     ) -> usize {
         let Some(request) = self.memory.requests.get_mut(id).filter(|request| !request.replied) else { return 0 };
         let (op, attempt, key) = (request.op, request.attempt, request.key);
-        let added = self.call_stand_ins(commons, id, standing);
+        let added = self.call_stand_ins(commons, id, standing, out);
         for target in &added {
             self.send_read(commons, now, id, (op, attempt), key, target, out);
         }
@@ -307,6 +333,7 @@ impl Node {
             self.finish_get(commons, id, out);
             return;
         }
+        out.reach(Mark::ReadTimedOut);
         let reply = Message::GetReply { outcome: Outcome::Timeout, fastest: self.id, siblings: Siblings::new() };
         out.answer(request.asked(), reply);
         self.memory.requests.end(id);

@@ -15,6 +15,7 @@ use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{GossipMode, Membership, Rounds};
 use crate::node::detector::Rumour;
+use crate::node::marks::Mark;
 use crate::node::membership::{ChangeKind, Standing};
 use crate::node::message::Message;
 use crate::node::outputs::{Admin, Note, Outputs, Wake};
@@ -297,6 +298,9 @@ impl Node {
         difference: Difference,
         out: &mut Outputs,
     ) {
+        if difference.theirs > 0 && difference.mine > 0 {
+            out.reach(Mark::ViewsMerged);
+        }
         self.disk.view.merge_known(view, difference);
         if difference.theirs > 0 {
             self.remember_heard(commons, difference.theirs);

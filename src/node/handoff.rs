@@ -8,6 +8,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::Deliver;
+use crate::node::marks::Mark;
 use crate::node::message::{HintDelivery, Message};
 use crate::node::outputs::{Note, Outputs, Wake};
 use crate::store::{Added, HintKey};
@@ -140,6 +141,7 @@ impl Node {
         }
         let mut batch: Vec<(HintKey, Version)> = hints;
         if to != owner {
+            out.reach(Mark::HintRedirected);
             let segment = commons.keys.segment(last.key);
             batch.retain(|(at, _)| commons.keys.segment(at.key) == segment);
         }
@@ -188,6 +190,7 @@ impl Node {
     /// A batch was not acknowledged: its hints wait for the next scan.
     pub(super) fn on_hint_retry(&mut self, commons: &mut Commons, now: SimTime, number: u32, out: &mut Outputs) {
         if let Some(batch) = self.memory.handoff.batches.remove(&number) {
+            out.reach(Mark::HintsRetried);
             self.on_silence(commons, now, batch.owner, out);
         }
     }

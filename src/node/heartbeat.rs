@@ -10,6 +10,7 @@ use crate::node::commons::Commons;
 use crate::node::config::Detector;
 use crate::node::detector::{News, Rumour};
 use crate::node::gossip::GossipMessage;
+use crate::node::marks::Mark;
 use crate::node::message::Message;
 use crate::node::outputs::{Note, Outputs, Wake};
 
@@ -75,8 +76,10 @@ impl Node {
         for &rumour in rumours {
             let peer = rumour.node;
             match self.memory.detector.hear(now, self.id, rumour) {
-                News::Old | News::Heard | News::Denied => {}
+                News::Old | News::Heard => {}
+                News::Denied => out.reach(Mark::RumourDenied),
                 News::Suspected => {
+                    out.reach(Mark::SuspectedByRumour);
                     self.stats.suspicions += 1;
                     out.note(|| Note::Suspected { peer });
                     self.begin_probing(commons, out);

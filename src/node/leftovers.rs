@@ -14,6 +14,7 @@ use crate::kernel::ids::{KeyId, NodeId, OpId, SegmentId};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
+use crate::node::marks::Mark;
 use crate::node::message::{KEY_BYTES, Message};
 use crate::node::outputs::{Note, Outputs};
 use crate::node::placement::Placement;
@@ -223,6 +224,7 @@ impl Node {
                 let held = |key: KeyId| (key, Siblings::from(self.disk.table.get(key)));
                 let keys: Vec<(KeyId, Siblings)> =
                     keys.into_iter().map(held).filter(|(_, held)| !held.is_empty()).collect();
+                out.reach(Mark::LeftoverHandedOver);
                 self.say(from, TransferMessage::Leftover(LeftoverMessage::Give { segment, round, keys }), out);
             }
             LeftoverMessage::Give { segment, round, keys } => {

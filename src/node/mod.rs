@@ -29,6 +29,7 @@ pub mod gossip;
 mod handoff;
 mod heartbeat;
 mod leftovers;
+pub mod marks;
 pub mod membership;
 pub mod message;
 pub mod outputs;
@@ -60,6 +61,7 @@ use admission::Controller;
 use commons::Commons;
 use config::{Background, Deletes, Detector as DetectorConfig, Flush, Profile, Quorum, RecoveredNode};
 use detector::Detector;
+use marks::Mark;
 use membership::{Placement, View};
 use message::{Message, RequestId};
 use outputs::{Input, Note, Outputs, Task, Timer, Wake};
@@ -211,6 +213,9 @@ impl Node {
             Input::Timer(timer) => self.on_timer(commons, now, timer, out),
             Input::Wake(wake) => self.on_wake(commons, now, wake, out),
             Input::Start => {
+                if self.disk.lives > 0 && !self.disk.hints.is_empty() {
+                    out.reach(Mark::RestartedWithHints);
+                }
                 self.on_start(commons, out);
                 self.start_gossip(commons, now, out);
                 self.start_transfers(commons, now, out);
@@ -263,6 +268,9 @@ impl Node {
             Message::Read { request, key } if commons.instant_storage && self.disk_error.is_none() => {
                 // The common case without the detour over storage's queue.
                 self.stats.reads += 1;
+                if self.memory.waits_for_hints {
+                    out.reach(Mark::ReadWhileRecovering);
+                }
                 let siblings = (!self.memory.waits_for_hints).then(|| self.held(key));
                 out.send(from, op, attempt, Message::ReadReply { request, siblings });
             }
@@ -463,6 +471,7 @@ impl Node {
         commons: &mut Commons,
         id: RequestId,
         standing: Standing,
+        out: &mut Outputs,
     ) -> smallvec::SmallVec<[Target; 4]> {
         let mut added = smallvec::SmallVec::new();
         let placement = self.placement(commons);
@@ -484,6 +493,7 @@ impl Node {
         let ask = self.ask(commons, placement.ring.list(commons.keys.segment(key)), profile, 0);
         for (owner, tried) in gone {
             if let Some((target, place)) = quorum::next_in_place_of(ask, next, owner, tried, |node| self.trusts(node)) {
+                out.reach(if target.owner.is_some() { Mark::StandInCalled } else { Mark::SuspectTriedAfterAll });
                 next = place;
                 added.push(target);
             }
@@ -598,6 +608,18 @@ impl Node {
     /// The versions it holds of a key, as an owner.
     pub fn versions(&self, key: KeyId) -> &[Version] {
         self.disk.table.get(key)
+    }
+
+    /// The versions that a crash leaves it of a key, if its disk is kept: what neither waits in the write buffer nor
+    /// for a flush.
+    pub fn durable_versions(&self, key: KeyId) -> &[Version] {
+        let undone = self.disk.unflushed.get(key).or_else(|| self.disk.buffered.get(key));
+        undone.unwrap_or_else(|| self.disk.table.get(key))
+    }
+
+    /// Sums of the Merkle trees' leaves, as they were kept up to date.
+    pub fn roots(&self) -> &Roots {
+        &self.disk.roots
     }
 
     /// The hints it keeps.

@@ -3,6 +3,7 @@
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
 use crate::kernel::time::Span;
 use crate::node::config::ProfileId;
+use crate::node::marks::Mark;
 use crate::node::message::{Message, Outcome, RequestId};
 use crate::version::{Siblings, Version};
 
@@ -245,6 +246,8 @@ pub enum Note {
         /// Bytes that came.
         bytes: u64,
     },
+    /// A rare state is reached.
+    Reached(Mark),
 }
 
 /// How a version came to a replica.
@@ -319,12 +322,14 @@ pub struct Outputs {
     pub changes_wanted: bool,
     /// Whether anybody asks how long storage tasks wait.
     pub waits_wanted: bool,
+    /// Whether anybody asks which rare states are reached.
+    pub marks_wanted: bool,
 }
 
 impl Outputs {
     /// An empty list; notes are built only if somebody hears them.
     pub fn heard(notes_wanted: bool, changes_wanted: bool, waits_wanted: bool) -> Outputs {
-        Outputs { items: Vec::new(), notes_wanted, changes_wanted, waits_wanted }
+        Outputs { items: Vec::new(), notes_wanted, changes_wanted, waits_wanted, marks_wanted: false }
     }
     /// Sends a message.
     pub fn send(&mut self, to: Endpoint, op: OpId, attempt: u16, message: Message) {
@@ -365,6 +370,13 @@ impl Outputs {
     pub fn note_change(&mut self, note: impl FnOnce() -> Note) {
         if self.changes_wanted {
             self.items.push(Output::Note(note()));
+        }
+    }
+    /// Tells that a rare state is reached, if somebody asks.
+    #[inline]
+    pub fn reach(&mut self, mark: Mark) {
+        if self.marks_wanted {
+            self.items.push(Output::Note(Note::Reached(mark)));
         }
     }
     /// Tells what the world itself has to know, whoever listens.

@@ -11,6 +11,7 @@ use crate::kernel::time::SimTime;
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{Conflicts, ProfileId, StampClock, WriteCoordinator};
+use crate::node::marks::Mark;
 use crate::node::message::{Message, Outcome, Put, RequestId};
 use crate::node::outputs::{Asked, Note, Outputs, Timer};
 use crate::node::placement::Placement;
@@ -138,6 +139,7 @@ impl Node {
     pub(super) fn on_forward_silence(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
         let request = self.memory.requests.remove(id).expect("its timer is live");
         let Work::Forward { put, to } = request.work else { unreachable!("only a forward is silent like this") };
+        out.reach(Mark::ForwardSilent);
         self.on_silence(commons, now, to, out);
         let waited = now.since(request.began_at);
         let timeout = commons.config.profiles[usize::from(request.profile.0)].timeout;
@@ -178,6 +180,19 @@ impl Node {
         }
         self.stats.puts_led += 1;
         let version = self.new_version(commons, now, key, &local, &put, write_id(op, attempt));
+        match self.scheme {
+            _ if !out.marks_wanted => {}
+            Scheme::LastWriteWins if version.stamp() < version::newest_stamp(&local, &put.context) => {
+                out.reach(Mark::StampBehind);
+            }
+            Scheme::LastWriteWins => {}
+            Scheme::VectorClock { .. } | Scheme::Dotted => {
+                let shown = version::last_counter(&local, self.actor());
+                if self.disk.issued.get(&key).is_some_and(|&issued| issued > shown) {
+                    out.reach(Mark::DotBeyondStored);
+                }
+            }
+        }
         let is_stored_now = commons.instant_storage && self.disk_error.is_none();
         let is_owner = targets.iter().any(|t| t.node == self.id && t.owner.is_none());
         if self.scheme != Scheme::LastWriteWins && !(is_owner && is_stored_now) {
@@ -223,6 +238,7 @@ impl Node {
             self.send_write(commons, now, id, (op, attempt), key, &target, durable, &version, out);
         }
         for node in gaining.into_iter().flatten() {
+            out.reach(Mark::WriteToFutureOwner);
             let extra = Target { node, owner: None, counts: false, standing: Standing::Waiting };
             self.send_write(commons, now, id, (op, attempt), key, &extra, false, &version, out);
         }
@@ -305,12 +321,19 @@ impl Node {
         stored: bool,
         out: &mut Outputs,
     ) {
-        let Some(request) = self.memory.requests.get_mut(id) else { return };
+        let Some(request) = self.memory.requests.get_mut(id) else {
+            out.reach(self.memory.requests.mark_of_stray(id));
+            return;
+        };
         if request.answered(from, stored).is_none() {
             return;
         }
         if !request.replied && request.enough() {
             request.replied = true;
+            if out.marks_wanted && request.targets.iter().any(|t| t.owner.is_some() && t.standing == Standing::Answered)
+            {
+                out.reach(Mark::AckedWithStandIn);
+            }
             let Work::Put { version } = &request.work else { return };
             let reply = Message::PutReply { outcome: Outcome::Ok, version: version.clone() };
             out.answer(request.asked(), reply);
@@ -348,7 +371,7 @@ impl Node {
         let Some(request) = self.memory.requests.get_mut(id) else { return 0 };
         let Work::Put { version: Some(version) } = &request.work else { return 0 };
         let (version, key, op, attempt) = (version.clone(), request.key, request.op, request.attempt);
-        let added = self.call_stand_ins(commons, id, standing);
+        let added = self.call_stand_ins(commons, id, standing, out);
         for target in &added {
             self.send_write(commons, now, id, (op, attempt), key, target, false, &version, out);
         }
@@ -359,6 +382,9 @@ impl Node {
     pub(super) fn on_put_deadline(&mut self, id: RequestId, out: &mut Outputs) {
         let Some(request) = self.memory.requests.remove(id) else { return };
         if !request.replied {
+            if request.targets.iter().any(|t| t.standing == Standing::Answered) {
+                out.reach(Mark::TimedOutThoughStored);
+            }
             let reply = Message::PutReply { outcome: Outcome::Timeout, version: None };
             out.answer(request.asked(), reply);
         }
@@ -383,6 +409,9 @@ impl Node {
             }
             _ => {
                 let applied = self.apply(commons, now, key, version, Whole::Write, durable, out);
+                if applied == Applied::Obsolete {
+                    out.reach(Mark::ObsoleteWrite);
+                }
                 if matches!(applied, Applied::Stored { .. }) {
                     out.note_change(|| Note::Applied {
                         key,

@@ -10,6 +10,7 @@ use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{Deletes, Flush};
+use crate::node::marks::Mark;
 use crate::node::message::Message;
 use crate::node::outputs::{AppliedBy, Note, Outputs, Wake};
 use crate::node::storage::{Job, JobWork};
@@ -69,6 +70,11 @@ impl Tail {
     /// Whether a buffer of `count` objects takes a write of this key: it has it, or has room.
     pub(super) fn takes(&self, key: KeyId, count: u32) -> bool {
         self.before.len() < count as usize || self.contains(key)
+    }
+
+    /// The versions before the change, if there was one.
+    pub(super) fn get(&self, key: KeyId) -> Option<&[Version]> {
+        self.before.get(&key).map(|held| &held[..])
     }
 
     pub(super) fn contains(&self, key: KeyId) -> bool {
@@ -155,6 +161,9 @@ impl Node {
         match work {
             JobWork::Read { request, key } => {
                 self.stats.reads += 1;
+                if self.memory.waits_for_hints {
+                    out.reach(Mark::ReadWhileRecovering);
+                }
                 let siblings = (!fails && !self.memory.waits_for_hints).then(|| self.held(key));
                 if from == self.id {
                     self.on_read_reply(commons, now, from, request, siblings, out);
@@ -257,9 +266,16 @@ impl Node {
         if change.old != change.new {
             self.disk.roots.change(commons.keys.segment(key), change.old, change.new);
         }
-        if matches!(change.applied, Applied::Stored { .. }) && matches!(version.value(), Value::Tombstone) {
+        if let Applied::Stored { dropped } = change.applied
+            && matches!(version.value(), Value::Tombstone)
+        {
+            if dropped > 0 {
+                out.reach(Mark::TombstoneCovers);
+            }
             match commons.config.deletes {
-                Deletes::Remove => self.remove_if_dead(commons, key, out),
+                Deletes::Remove => {
+                    self.remove_if_dead(commons, key, out);
+                }
                 Deletes::Tombstone { keep: Some(_) } => self.disk.tombstones.push_back((now, key)),
                 Deletes::Tombstone { keep: None } => {}
             }
@@ -267,13 +283,15 @@ impl Node {
         change.applied
     }
 
-    /// Removes a key of which only tombstones are left.
-    fn remove_if_dead(&mut self, commons: &Commons, key: KeyId, out: &mut Outputs) {
+    /// Removes a key of which only tombstones are left. Returns whether it was one.
+    fn remove_if_dead(&mut self, commons: &Commons, key: KeyId, out: &mut Outputs) -> bool {
         let held = self.disk.table.get(key);
-        if !held.is_empty() && held.iter().all(|version| matches!(version.value(), Value::Tombstone)) {
+        let dead = !held.is_empty() && held.iter().all(|version| matches!(version.value(), Value::Tombstone));
+        if dead {
             self.drop_key(commons, key);
             out.note_change(|| Note::Removed { key });
         }
+        dead
     }
 
     /// Removes a key from the table and from the sums.
@@ -317,7 +335,11 @@ impl Node {
                 break;
             }
             self.disk.tombstones.pop_front();
-            self.remove_if_dead(commons, key, out);
+            if self.remove_if_dead(commons, key, out) {
+                out.reach(Mark::TombstoneReaped);
+            } else if !self.disk.table.get(key).is_empty() {
+                out.reach(Mark::TombstoneOutlived);
+            }
         }
         out.wake(reap_period(keep), Wake::Reap);
     }
@@ -334,6 +356,8 @@ impl Node {
     /// Returns how many hints were lost with it.
     pub fn crash(&mut self, commons: &mut Commons, fate: DiskFate) -> u64 {
         // The buffer's objects were in memory, whatever the disk does.
+        self.stats.requests_cut_short += self.memory.requests.len() as u64;
+        self.stats.exchanges_cut_short += self.memory.exchanges.open() as u64;
         let mut undone = self.undo(commons, |disk| std::mem::take(&mut disk.buffered));
         let mut hints_lost = 0;
         match fate {
@@ -359,6 +383,7 @@ impl Node {
     fn undo(&mut self, commons: &Commons, take: impl FnOnce(&mut super::Disk) -> Tail) -> bool {
         let tail = take(&mut self.disk);
         let any = !tail.before.is_empty();
+        self.stats.keys_undone += tail.before.len() as u64;
         for (key, before) in tail.before {
             self.set_key(commons, key, before);
         }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
 use crate::kernel::time::SimTime;
 use crate::node::config::ProfileId;
+use crate::node::marks::Mark;
 use crate::node::message::{Put, RequestId};
 use crate::node::outputs::Asked;
 use crate::version::{Siblings, Version};
@@ -183,6 +184,11 @@ impl Requests {
         self.slots
             .get(id.0 as u32 as usize)
             .is_some_and(|(generation, request)| u64::from(*generation) == id.0 >> 32 && request.is_some())
+    }
+
+    /// What it means that an answer comes to a request that is not there.
+    pub fn mark_of_stray(&self, id: RequestId) -> Mark {
+        if (id.0 >> 32) >> 22 < u64::from(self.base >> 22) { Mark::AnswerToEarlierLife } else { Mark::AnswerAfterEnd }
     }
 
     /// Ends a request.

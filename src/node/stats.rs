@@ -93,6 +93,12 @@ pub struct Stats {
     pub cache_hits: u64,
     /// Writes taken by the write buffer.
     pub buffered_writes: u64,
+    /// Keys that crashes took back to what was safe of them.
+    pub keys_undone: u64,
+    /// Requests that ended because the process that led them died.
+    pub requests_cut_short: u64,
+    /// Anti-entropy conversations that ended because a process died.
+    pub exchanges_cut_short: u64,
 }
 
 /// Applies a macro to each total that adds up over nodes, so that sums and differences cannot forget one.
@@ -138,7 +144,10 @@ macro_rules! sums {
             cache_hits,
             buffered_writes,
             slices_granted,
-            slice_samples
+            slice_samples,
+            keys_undone,
+            requests_cut_short,
+            exchanges_cut_short
         )
     };
 }

@@ -3,12 +3,16 @@
 //! No time of day, host or path is in any of them. Nothing here prints.
 
 pub mod expect;
+pub mod histories;
+pub mod history_log;
 pub mod play;
 pub mod run_dir;
+pub mod seeds;
 pub mod shrink;
 pub mod summary;
 pub mod tables;
 pub mod terminal;
+pub mod trace;
 
 pub use play::{Campaign, Played, Wanted, play};
 pub use run_dir::{OutputError, RunDir};

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::expectation::{Expectation, Narrow, Query, Subject};
-use crate::check::properties::{Finding, Property, judge};
-use crate::check::{Judgement, Runs};
+use crate::check::judge::Judge;
+use crate::check::properties::{self, Finding, Property};
+use crate::check::{Judgement, Marker, Runs};
 use crate::cluster;
 use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
+use crate::history::Observer;
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::measure::{Measured, Metric, Recorder, Scope, Value};
+use crate::node::marks::Marks;
 
 /// What expectations ask of each run.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -18,6 +21,8 @@ pub struct Wanted {
     pub queries: BTreeSet<Query>,
     /// Properties.
     pub properties: BTreeSet<Property>,
+    /// Whether rare states are counted.
+    pub marks: bool,
 }
 
 impl Wanted {
@@ -27,6 +32,8 @@ impl Wanted {
         for expectation in expectations {
             match &expectation.subject {
                 Subject::Metric { query, versus, .. } => {
+                    let of_marks = |query: &Query| matches!(query.metric, Metric::Marks(_));
+                    wanted.marks |= of_marks(query) || versus.as_ref().is_some_and(|versus| of_marks(&versus.query));
                     wanted.queries.insert(query.clone());
                     wanted.queries.extend(versus.as_ref().map(|versus| versus.query.clone()));
                 }
@@ -52,6 +59,8 @@ pub struct Played {
     pub answers: BTreeMap<Query, Value>,
     /// What became of properties.
     pub findings: BTreeMap<Property, Finding>,
+    /// Rare states, if they were to be counted.
+    pub marks: Option<Marks>,
     /// All numbers, if they were to be kept: a sweep keeps the columns only.
     pub measured: Option<Measured>,
 }
@@ -65,9 +74,35 @@ impl Played {
 
 /// Plays a run and measures it.
 pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) -> Played {
+    play_watched(config, setting, wanted, keeps_all, None)
+}
+
+/// Plays a run and measures it, while somebody else watches too.
+pub fn play_watched(
+    config: &RunConfig,
+    setting: u32,
+    wanted: &Wanted,
+    keeps_all: bool,
+    watcher: Option<&mut dyn Observer>,
+) -> Played {
     let mut recorder = Recorder::new(config);
-    let end = cluster::run(config, &mut [&mut recorder]);
-    let measured = recorder.finish(config, &end);
+    let mut judge = is_judged(config).then(|| {
+        let hears_messages = [Property::CutsHold, Property::CrashesHold].iter().any(|p| wanted.properties.contains(p));
+        Judge::new(config, hears_messages)
+    });
+    let mut marker = wanted.marks.then(|| Marker::new(config));
+    let end = {
+        let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
+        observers.extend(judge.as_mut().map(|judge| judge as &mut dyn Observer));
+        observers.extend(marker.as_mut().map(|marker| marker as &mut dyn Observer));
+        if let Some(watcher) = watcher {
+            observers.push(watcher);
+        }
+        cluster::run(config, &mut observers)
+    };
+    let (violations, judged) = judge.map(|judge| judge.finish(&end)).unzip();
+    let marks = marker.map(|marker| marker.finish(&end));
+    let measured = recorder.finish(config, &end, judged).with_marks(marks.clone());
     let answer = |query: &Query| match scope(config, &query.narrow) {
         Some(scope) => measured.value(&query.metric, &scope),
         None => Value::NothingToMeasure,
@@ -77,10 +112,20 @@ pub fn play(config: &RunConfig, setting: u32, wanted: &Wanted, keeps_all: bool) 
         seed: config.seed,
         columns: measured.values(&Scope::default()),
         answers: wanted.queries.iter().map(|query| (query.clone(), answer(query))).collect(),
-        findings: wanted.properties.iter().map(|property| (*property, judge(*property, config, &end))).collect(),
+        findings: wanted
+            .properties
+            .iter()
+            .map(|property| (*property, properties::judge(*property, config, violations.as_ref())))
+            .collect(),
+        marks,
         measured: keeps_all.then_some(measured),
         end,
     }
+}
+
+/// Whether there is anything for a judge: without clients nobody reads or writes.
+fn is_judged(config: &RunConfig) -> bool {
+    !config.groups.is_empty() || !config.scripted.is_empty()
 }
 
 /// What names mean in a run; `None` if it has no such thing, as a setting of a sweep may.

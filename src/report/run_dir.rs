@@ -5,11 +5,11 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Why results could not be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,6 +85,39 @@ impl RunDir {
         Ok(())
     }
 
+    /// Begins a file that is written piece by piece while a run goes on. It appears when it is [kept](RunDir::keep).
+    ///
+    /// # Errors
+    /// As [`RunDir::write`].
+    pub fn begin(&self, name: &str) -> Result<Partial, OutputError> {
+        let partial = self.path.join(format!("{name}.partial"));
+        match fs::File::create(&partial) {
+            Ok(file) => Ok(Partial { file: BufWriter::new(file), hash: Xxh3::new() }),
+            Err(error) => Err(OutputError { path: partial, reason: error.to_string() }),
+        }
+    }
+
+    /// The file is whole, or writing it has failed: then nothing of it stays.
+    ///
+    /// # Errors
+    /// As [`RunDir::write`].
+    pub fn keep(&mut self, name: &str, written: std::io::Result<Partial>) -> Result<(), OutputError> {
+        let path = self.path.join(name);
+        let partial = self.path.join(format!("{name}.partial"));
+        let kept = written.and_then(|written| {
+            let hash = written.hash.digest128();
+            let file = written.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+            fs::rename(&partial, &path).map(|()| hash)
+        });
+        let hash = kept.map_err(|error| {
+            let _ = fs::remove_file(&partial);
+            OutputError { path: path.clone(), reason: error.to_string() }
+        })?;
+        self.written.push((name.to_string(), hash));
+        Ok(())
+    }
+
     /// Writes the manifest: what was run, by what, and the hashes of all files written.
     ///
     /// # Errors
@@ -102,6 +135,24 @@ impl RunDir {
         });
         self.write(MANIFEST, pretty(&manifest).as_bytes())?;
         Ok(self.path)
+    }
+}
+
+/// A file that is not whole yet.
+pub struct Partial {
+    file: BufWriter<fs::File>,
+    hash: Xxh3,
+}
+
+impl Write for Partial {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
     }
 }
 

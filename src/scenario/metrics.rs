@@ -2,10 +2,11 @@
 //!
 //! The vocabulary itself is [`crate::measure::metrics`].
 
-use super::errors::nearest;
+use super::errors::{nearest, suggestion};
 use super::scalars::{parse_duration, parse_rate, parse_size};
 use super::spec::Scalar;
 use crate::measure::metrics::{Metric, Unit};
+use crate::node::marks::Mark;
 
 impl Metric {
     /// The metric of a path.
@@ -13,8 +14,13 @@ impl Metric {
     /// # Errors
     /// That it is unknown, with the nearest path.
     pub fn parse(path: &str) -> Result<Metric, String> {
-        if let Some(metric) = Metric::from_path(path) {
-            return Ok(metric);
+        match Metric::from_path(path) {
+            Some(Metric::Marks(name)) if Mark::from_name(&name.0).is_none() => {
+                let hint = suggestion(&name.0, Mark::ALL.iter().map(|mark| mark.name()));
+                return Err(format!("unknown mark {:?}{hint}", name.0));
+            }
+            Some(metric) => return Ok(metric),
+            None => {}
         }
         let known: Vec<String> = Metric::all().iter().map(Metric::to_string).collect();
         Err(match nearest(path, known.iter().map(String::as_str)) {
@@ -73,6 +79,11 @@ mod tests {
     fn an_unknown_path_gets_the_nearest() {
         let message = Metric::parse("get.latency.p99_9").expect_err("there is no such metric");
         assert!(message.contains("did you mean `get.latency.p99"), "{message}");
+        assert_eq!(
+            Metric::parse("marks.hint_store").expect_err("there is no such mark"),
+            "unknown mark \"hint_store\"; did you mean `hint_stored`?"
+        );
+        assert!(Metric::parse("marks.hint_stored").is_ok());
         assert!(Metric::parse("fresh_at(x)").is_err() && Metric::parse("").is_err());
     }
 }

@@ -22,9 +22,12 @@ pub mod rules;
 pub mod scalars;
 pub mod source;
 pub mod spec;
+pub mod swarm;
 pub mod sweep;
 pub mod visit;
 pub mod world;
+
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
@@ -73,47 +76,111 @@ pub struct Setting {
 /// # Errors
 /// Everything that is wrong, each with place, path and reason.
 pub fn load(source: &dyn Source, overrides: &[(String, String)]) -> Result<Loaded, Errors> {
-    let text = source.text();
-    let mut cx = Errors::new(source.name(), text);
-    match load_into(source, overrides, &mut cx) {
-        Some(loaded) if cx.is_empty() => Ok(loaded),
-        _ => Err(cx),
-    }
+    Draft::read(source, overrides)?.understand()
 }
 
-fn load_into(source: &dyn Source, overrides: &[(String, String)], cx: &mut Errors) -> Option<Loaded> {
-    let tree = json::parse(source.text(), source.comments(), cx)?;
-    let schema = schema();
-    let tree = overridden(tree, overrides, &schema, cx);
-    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-    hasher.update(source.text().as_bytes());
-    for (path, value) in overrides {
+/// A scenario that was read and not yet understood: its tree can still be changed.
+#[derive(Clone)]
+pub struct Draft<'a> {
+    source: &'a dyn Source,
+    tree: Node,
+    schema: Arc<Json>,
+    hasher: xxhash_rust::xxh3::Xxh3,
+}
+
+impl<'a> Draft<'a> {
+    /// Reads the text and sets what the command line says.
+    ///
+    /// # Errors
+    /// The text is no JSON, or a path leads nowhere.
+    pub fn read(source: &'a dyn Source, overrides: &[(String, String)]) -> Result<Draft<'a>, Errors> {
+        let mut cx = Errors::new(source.name(), source.text());
+        let Some(tree) = json::parse(source.text(), source.comments(), &mut cx) else { return Err(cx) };
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        hasher.update(source.text().as_bytes());
+        let mut draft = Draft { source, tree, schema: Arc::new(schema()), hasher };
+        for (path, value) in overrides {
+            let origin = Origin::Command(format!("{path}={value}").into());
+            if let Err(message) = paths::set(&mut draft.tree, path, command_value(value, &origin), &draft.schema) {
+                cx.error_at(path.clone(), &origin, message);
+            }
+            draft.hash(path, value);
+        }
+        if cx.is_empty() {
+            return Ok(draft);
+        }
+        // What else is wrong is said with it.
+        let _ = Spec::decode(&draft.tree, &mut cx);
+        Err(cx)
+    }
+
+    fn hash(&mut self, path: &str, value: &str) {
         for part in [path, value] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
+            self.hasher.update(&(part.len() as u64).to_le_bytes());
+            self.hasher.update(part.as_bytes());
         }
     }
-    let base = Spec::decode(&tree, cx).filter(|_| cx.is_empty())?;
-    sweep::check_axes(&base, &tree, cx);
-    if !cx.is_empty() {
-        return None;
-    }
-    let mut files = Files::default();
-    let settings = expand(&base, &tree, &schema, source, &mut files, cx)?;
-    let name = base.name.as_ref().map_or_else(|| source.stem().to_string(), |name| name.to_string());
-    let notices = cx.notices().to_vec();
-    Some(Loaded { name, about: base.about.clone(), hash: hasher.digest128(), base, settings, files, notices })
-}
 
-/// A scenario's tree with fields changed from the command line; a path that leads nowhere goes to `cx`.
-pub(crate) fn overridden(mut tree: Node, overrides: &[(String, String)], schema: &Json, cx: &mut Errors) -> Node {
-    for (path, value) in overrides {
-        let origin = Origin::Command(format!("{path}={value}").into());
-        if let Err(message) = paths::set(&mut tree, path, command_value(value, &origin), schema) {
-            cx.error_at(path.clone(), &origin, message);
+    /// The tree as it is.
+    pub fn tree(&self) -> &Node {
+        &self.tree
+    }
+
+    /// Sets the value at a path; `why` says who does.
+    ///
+    /// # Errors
+    /// The path leads nowhere.
+    pub fn set(&mut self, path: &str, value: &Json, why: &str) -> Result<(), Errors> {
+        let origin = Origin::Point { axis: "check".into(), point: why.into() };
+        self.hash(path, &value.to_string());
+        paths::set(&mut self.tree, path, Node::from_json(value, &origin), &self.schema).map_err(|message| {
+            let mut cx = Errors::new(self.source.name(), self.source.text());
+            cx.error_at(path.to_string(), &origin, message);
+            cx
+        })
+    }
+
+    /// Adds a member to a list of the scenario.
+    pub fn append(&mut self, list: &str, member: &Json) {
+        self.hash(list, &member.to_string());
+        let member = Node::from_json(member, &Origin::Nowhere);
+        let json::Value::Map(entries) = &mut self.tree.value else { return };
+        match entries.iter_mut().find(|entry| entry.name == list).map(|entry| &mut entry.node) {
+            Some(Node { value: json::Value::List(members), .. }) => members.push(member),
+            Some(node) => *node = Node::new(json::Value::List(vec![member]), Origin::Nowhere),
+            None => entries.push(json::Entry {
+                name: list.to_string(),
+                origin: Origin::Nowhere,
+                node: Node::new(json::Value::List(vec![member]), Origin::Nowhere),
+            }),
         }
     }
-    tree
+
+    /// Understands the scenario and reads its files.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with place, path and reason.
+    pub fn understand(&self) -> Result<Loaded, Errors> {
+        let mut cx = Errors::new(self.source.name(), self.source.text());
+        match self.understand_into(&mut cx) {
+            Some(loaded) if cx.is_empty() => Ok(loaded),
+            _ => Err(cx),
+        }
+    }
+
+    fn understand_into(&self, cx: &mut Errors) -> Option<Loaded> {
+        let Draft { source, tree, schema, hasher } = self;
+        let base = Spec::decode(tree, cx).filter(|_| cx.is_empty())?;
+        sweep::check_axes(&base, tree, cx);
+        if !cx.is_empty() {
+            return None;
+        }
+        let mut files = Files::default();
+        let settings = expand(&base, tree, schema, *source, &mut files, cx)?;
+        let name = base.name.as_ref().map_or_else(|| source.stem().to_string(), |name| name.to_string());
+        let notices = cx.notices().to_vec();
+        Some(Loaded { name, about: base.about.clone(), hash: hasher.digest128(), base, settings, files, notices })
+    }
 }
 
 /// A value of the command line: JSON, or a text if it is none.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::json::MAX_BYTES;
 
 /// Gives the files that a scenario names.
-pub trait Source {
+pub trait Source: Sync {
     /// How messages speak of the scenario: the file's name, or `<stdin>`.
     fn name(&self) -> &str;
     /// The scenario's text.

@@ -195,6 +195,16 @@ impl Version {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// How many handles of the version there are: what only an observer still knows is gone from the world.
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
+    /// Whether its clock, or one that it grew from, lost an entry to truncation.
+    pub fn is_truncated(&self) -> bool {
+        self.0.truncated
+    }
+
     /// Bytes of the version in a message or on disk: the value, 12 for each clock entry and 8 for each dot.
     pub fn wire_bytes(&self) -> u64 {
         u64::from(self.0.wire)

@@ -1,0 +1,61 @@
+//! Items that were taken out of sets, and whether they come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ghost::Event;
+use crate::kernel::ids::KeyId;
+use crate::kernel::time::SimTime;
+use crate::version::{Siblings, Value, Version};
+
+/// Removals that are remembered.
+const REMEMBERED: usize = 1 << 16;
+
+/// Items taken out, by key.
+#[derive(Default)]
+pub(super) struct Items {
+    /// By write that is not acknowledged yet: what it takes out.
+    pending: BTreeMap<(KeyId, Event), Vec<u32>>,
+    /// When the removal was acknowledged.
+    removed: BTreeMap<(KeyId, u32), SimTime>,
+}
+
+fn items_of(versions: &[Version]) -> BTreeSet<u32> {
+    versions.iter().flat_map(|version| version.value().items()).collect()
+}
+
+impl Items {
+    /// A write was made from a context: what it adds is in the set again, what it lacks it takes out.
+    pub fn made(&mut self, key: KeyId, event: Event, version: &Version, context: &Siblings) {
+        if !matches!(version.value(), Value::Set(_)) {
+            return;
+        }
+        let (before, after) = (items_of(context), items_of(std::slice::from_ref(version)));
+        for &added in after.difference(&before) {
+            self.removed.remove(&(key, added));
+        }
+        let taken_out: Vec<u32> = before.difference(&after).copied().collect();
+        if !taken_out.is_empty() && self.pending.len() < REMEMBERED {
+            self.pending.insert((key, event), taken_out);
+        }
+    }
+
+    /// The write was acknowledged.
+    pub fn acked(&mut self, now: SimTime, key: KeyId, event: Event) {
+        for item in self.pending.remove(&(key, event)).unwrap_or_default() {
+            if self.removed.len() < REMEMBERED {
+                self.removed.insert((key, item), now);
+            }
+        }
+    }
+
+    /// How many items a read shows that had been taken out before it was sent. Each return counts once.
+    pub fn returned(&mut self, key: KeyId, sent_at: SimTime, read: &Siblings) -> u64 {
+        if self.removed.is_empty() || !read.iter().any(|version| matches!(version.value(), Value::Set(_))) {
+            return 0;
+        }
+        let shown = items_of(read);
+        let before = self.removed.len();
+        self.removed.retain(|&(of, item), &mut at| !(of == key && at <= sent_at && shown.contains(&item)));
+        (before - self.removed.len()) as u64
+    }
+}

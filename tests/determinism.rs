@@ -88,6 +88,7 @@ impl Observer for Listener {
             messages: true,
             faults: true,
             totals: true,
+            marks: true,
         }
     }
     fn observe(&mut self, _: SimTime, _: &Observation<'_>) {

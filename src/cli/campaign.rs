@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::cluster::config::RunConfig;
 use crate::history::Observer;
+use crate::kernel::mutant;
 use crate::report::play::play_watched;
 use crate::report::{Campaign, Played, Wanted, play};
 use crate::scenario::Loaded;
@@ -70,5 +71,7 @@ impl Plan<'_> {
 /// From a setting of a scenario to a run of the cluster.
 pub(super) fn config_of(loaded: &Loaded, setting: usize, seed: u64) -> Result<(RunConfig, Vec<String>), String> {
     let built = crate::scenario::build::run_config(&loaded.settings[setting].spec, seed, &loaded.files);
-    built.map(|built| (built.config, built.notices)).map_err(|wrong| wrong.join("\n"))
+    let mut built = built.map_err(|wrong| wrong.join("\n"))?;
+    built.notices.extend(mutant::planted().map(mutant::notice));
+    Ok((built.config, built.notices))
 }

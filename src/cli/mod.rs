@@ -17,8 +17,12 @@ mod verify;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "mutants")]
+use clap::builder::PossibleValue;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "mutants")]
+use crate::kernel::mutant::{self, Mutant};
 use crate::scenario;
 use out::{print_data, say};
 
@@ -41,6 +45,10 @@ const INTERRUPTED: i32 = 130;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// Plant a seeded bug in the program, to see that a property catches it
+    #[cfg(feature = "mutants")]
+    #[arg(long, global = true, value_name = "ID", value_parser = mutant_ids(), help_heading = "Seeded bugs")]
+    mutant: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -177,6 +185,16 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// The ids of seeded bugs, each with what is wrong.
+#[cfg(feature = "mutants")]
+fn mutant_ids() -> clap::builder::PossibleValuesParser {
+    Mutant::ALL
+        .iter()
+        .map(|bug| PossibleValue::new(bug.id()).help(format!("{}: {}", bug.place(), bug.what())))
+        .collect::<Vec<_>>()
+        .into()
+}
+
 /// The whole program.
 pub fn main() -> ExitCode {
     // A file stands under its name only when it is whole, and the manifest comes last: to stop at once leaves nothing
@@ -185,7 +203,13 @@ pub fn main() -> ExitCode {
         say("interrupted");
         std::process::exit(INTERRUPTED);
     });
-    ExitCode::from(dispatch(Arguments::parse().command))
+    let arguments = Arguments::parse();
+    #[cfg(feature = "mutants")]
+    if let Some(bug) = arguments.mutant.as_deref().and_then(Mutant::from_id) {
+        mutant::plant(Some(bug));
+        say(&mutant::notice(bug));
+    }
+    ExitCode::from(dispatch(arguments.command))
 }
 
 fn dispatch(command: Command) -> u8 {

@@ -339,6 +339,7 @@ mod tests {
             file: file.to_string_lossy().into_owned(),
             seed: None,
             seeds: None,
+            chaos: false,
             jobs: None,
             out: Some(directory.join(out)),
             format: Format::Text,

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod dist;
 pub mod ids;
 pub mod math;
+pub mod mutant;
 pub mod queue;
 pub mod rng;
 pub mod sampler;

@@ -7,6 +7,7 @@
 
 use crate::kernel::dist::Dist;
 use crate::kernel::ids::NodeId;
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::{SimTime, Span};
 
@@ -82,7 +83,10 @@ impl Directions {
 
     fn affect(&self, from: u32, to: u32) -> bool {
         match self {
-            Directions::OneWay { from: senders, to: receivers } => senders.has(from) && receivers.has(to),
+            Directions::OneWay { from: senders, to: receivers } => {
+                let back = mutant::is(Mutant::M28) && senders.has(to) && receivers.has(from);
+                back || senders.has(from) && receivers.has(to)
+            }
             Directions::Between(group_of) => {
                 let (from, to) = (group_of[from as usize], group_of[to as usize]);
                 from != 0 && to != 0 && from != to

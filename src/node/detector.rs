@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::kernel::ids::NodeId;
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::time::SimTime;
 use crate::node::config::Detector as Config;
 use crate::node::phi::Arrivals;
@@ -168,7 +169,8 @@ impl Detector {
             if !suspected || number < mine {
                 return News::Old;
             }
-            self.hearsay.insert(me, Hearsay { number: number + 1, suspected: false, disproved: false });
+            let number = if mutant::is(Mutant::M25) { number } else { number + 1 };
+            self.hearsay.insert(me, Hearsay { number, suspected: false, disproved: false });
             return News::Denied;
         }
         let newer = known.is_none_or(|said| (number, suspected) > (said.number, said.suspected));
@@ -199,6 +201,9 @@ impl Detector {
 
     /// The peer has given a sign of life. Returns whether it was a suspect.
     pub fn sign_of_life(&mut self, now: SimTime, peer: NodeId) -> bool {
+        if mutant::is(Mutant::M25) && !self.trusts(peer) {
+            return false;
+        }
         if let Some(arrivals) = self.arrivals.get_mut(&peer) {
             arrivals.seen(now);
         }

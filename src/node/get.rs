@@ -4,18 +4,19 @@
 use smallvec::SmallVec;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::rng::{Purpose, tag, unit};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
 use crate::node::config::{ProfileId, RepairMode};
 use crate::node::marks::Mark;
-use crate::node::message::{Message, Outcome, RequestId};
+use crate::node::message::{Message, Outcome, Put, RequestId};
 use crate::node::outputs::{Asked, Note, Outputs, Timer, Wake};
 use crate::node::quorum;
 use crate::node::requests::{Request, Standing, Target, Work};
 use crate::node::storage::{Job, JobWork};
-use crate::version::{self, Siblings};
+use crate::version::{self, Siblings, Version};
 
 impl Node {
     pub(super) fn on_get(
@@ -156,7 +157,10 @@ impl Node {
                 return;
             }
         }
-        let siblings = if all_same {
+        let siblings = if mutant::is(Mutant::M04) {
+            let first = replies.iter().find_map(|(_, held)| held.first());
+            first.cloned().map_or_else(Siblings::new, Siblings::one)
+        } else if all_same {
             replies[0].1.clone()
         } else {
             version::reconcile(scheme, replies.iter().map(|(_, held)| held.versions()))
@@ -258,6 +262,8 @@ impl Node {
         if plan.len() > 1 {
             out.reach(Mark::SeveralRepaired);
         }
+        let plan =
+            if mutant::is(Mutant::M23) { self.under_new_dots(commons, now, key, plan, (op, attempt)) } else { plan };
         for (node, lacking) in plan {
             for version in lacking.iter() {
                 self.stats.repairs_sent += 1;
@@ -275,6 +281,34 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// A plan of repairs in which every version has become a new write led here.
+    fn under_new_dots(
+        &mut self,
+        commons: &Commons,
+        now: SimTime,
+        key: KeyId,
+        mut plan: Vec<(NodeId, Siblings)>,
+        (op, attempt): (OpId, u16),
+    ) -> Vec<(NodeId, Siblings)> {
+        let mut again: Vec<(Version, Version)> = Vec::new();
+        for (_, lacking) in &mut plan {
+            for version in lacking.clone().iter() {
+                if !again.iter().any(|(old, _)| old == version) {
+                    let (value, context) = (version.value().clone(), Siblings::one(version.clone()));
+                    let put =
+                        Put { value, size: version.size(), context, client_stamp: version.stamp(), preferred: None };
+                    let new = self.new_version(commons, now, key, &self.held(key), &put, super::write_id(op, attempt));
+                    self.disk.issued.insert(key, new.dot().counter);
+                    again.push((version.clone(), new));
+                }
+            }
+            let new: Vec<Version> =
+                again.iter().filter(|(old, _)| lacking.contains(old)).map(|(_, new)| new.clone()).collect();
+            *lacking = Siblings::from(&new[..]);
+        }
+        plan
     }
 
     /// The peer timeout of a read: who has not answered is silent, the next node of the list is asked.

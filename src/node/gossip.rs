@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 
 use crate::kernel::ids::{NodeId, OpId};
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::rng::{Purpose, Stream};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
@@ -217,7 +218,11 @@ impl Node {
             .take()
             .unwrap_or_else(|| Box::new(Stream::new(commons.config.seed, Purpose::Gossip, u64::from(self.id.0))));
         let known = |node: NodeId| node != self.id && self.knows(commons, now, node) && !excluded.contains(&node);
-        let drawn = (0..DRAWS_MAX).map(|_| NodeId(stream.below(u64::from(nodes)) as u32)).find(|&node| known(node));
+        let stray = || mutant::in_no_order((0..nodes).map(NodeId)).find(|&node| known(node));
+        let drawn = if mutant::is(Mutant::M30) { stray() } else { None };
+        let drawn = drawn.or_else(|| {
+            (0..DRAWS_MAX).map(|_| NodeId(stream.below(u64::from(nodes)) as u32)).find(|&node| known(node))
+        });
         let peer = drawn.or_else(|| {
             // Few of the run's nodes are known here; a list of them is worth its price.
             let peers: Vec<NodeId> = (0..nodes).map(NodeId).filter(|&node| known(node)).collect();

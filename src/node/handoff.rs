@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId};
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
 use crate::node::commons::Commons;
@@ -150,6 +151,10 @@ impl Node {
         let number = self.disk.conversations;
         let deliveries =
             batch.iter().map(|(at, version)| HintDelivery { key: at.key, version: version.clone() }).collect();
+        if mutant::is(Mutant::M17) {
+            batch.iter().for_each(|(at, _)| _ = self.disk.hints.remove(*at));
+            self.gauge_hints();
+        }
         self.memory
             .handoff
             .batches

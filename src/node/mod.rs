@@ -51,7 +51,8 @@ mod world;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId};
+use crate::kernel::ids::{ActorId, Endpoint, KeyId, NodeId, OpId, SegmentId};
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::rng::{Purpose, Stream, tag};
 use crate::kernel::time::{SimTime, Span};
 use crate::store::{Hints, Roots, Table};
@@ -536,7 +537,7 @@ impl Node {
             list,
             n: usize::from(profile.n),
             need: usize::from(need),
-            quorum: profile.quorum,
+            quorum: if mutant::is(Mutant::M03) { Quorum::Sloppy } else { profile.quorum },
             stand_ins: commons.config.stand_in_acks,
             own: commons.config.own_ack,
             me: self.id,
@@ -620,6 +621,16 @@ impl Node {
     /// Sums of the Merkle trees' leaves, as they were kept up to date.
     pub fn roots(&self) -> &Roots {
         &self.disk.roots
+    }
+
+    /// Whether what it holds of a key is on disk for good: no crash that keeps the disk can undo it.
+    pub fn is_flushed(&self, key: KeyId) -> bool {
+        !self.disk.unflushed.contains(key) && !self.disk.buffered.contains(key)
+    }
+
+    /// The sum of a segment's keys as its Merkle trees have it.
+    pub fn root(&self, segment: SegmentId) -> u64 {
+        self.disk.roots.root(segment)
     }
 
     /// The hints it keeps.

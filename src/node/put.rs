@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::rng::{Purpose, tag};
 use crate::kernel::time::SimTime;
 use crate::node::Node;
@@ -242,6 +243,12 @@ impl Node {
             let extra = Target { node, owner: None, counts: false, standing: Standing::Waiting };
             self.send_write(commons, now, id, (op, attempt), key, &extra, false, &version, out);
         }
+        if mutant::is(Mutant::M02)
+            && let Some(request) = self.memory.requests.get_mut(id)
+            && !std::mem::replace(&mut request.replied, true)
+        {
+            out.answer(asked, Message::PutReply { outcome: Outcome::Ok, version: Some(version.clone()) });
+        }
         self.set_request_timers(commons, id, profile.timeout, out);
     }
 
@@ -250,7 +257,7 @@ impl Node {
     }
 
     /// Makes the version of a write led here.
-    fn new_version(
+    pub(super) fn new_version(
         &mut self,
         commons: &Commons,
         now: SimTime,
@@ -327,6 +334,9 @@ impl Node {
         };
         if request.answered(from, stored).is_none() {
             return;
+        }
+        if mutant::is(Mutant::M01) && stored && from == self.id {
+            request.counted += 1;
         }
         if !request.replied && request.enough() {
             request.replied = true;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::kernel::ids::{Endpoint, KeyId, NodeId};
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::rng::{Purpose, tag, unit};
 use crate::kernel::time::{SimTime, Span};
 use crate::node::Node;
@@ -229,7 +230,12 @@ impl Node {
     ) -> bool {
         // A hint is the coordinator's write, late; all else is what some replica had stored.
         let whole = if by == AppliedBy::Hint { Whole::Write } else { Whole::Stored };
+        let by_repair = matches!(by, AppliedBy::Hint | AppliedBy::ReadRepair);
+        let sums_before = (mutant::is(Mutant::M20) && by_repair).then(|| self.disk.roots.clone());
         let applied = self.apply(commons, now, key, version, whole, true, out);
+        if let Some(sums) = sums_before {
+            self.disk.roots = sums;
+        }
         let news = matches!(applied, Applied::Stored { .. });
         if news {
             out.note_change(|| Note::Applied { key, version: version.clone(), by });
@@ -250,7 +256,7 @@ impl Node {
         out: &mut Outputs,
     ) -> Applied {
         let storage = &commons.config.storage;
-        let flushes_later = matches!(storage.flush, Flush::Every(_));
+        let flushes_later = matches!(storage.flush, Flush::Every(_)) || mutant::is(Mutant::M27);
         if !durable && storage.buffer.is_some_and(|buffer| self.disk.buffered.takes(key, buffer.count)) {
             self.disk.buffered.remember(key, self.disk.table.get(key));
             self.stats.buffered_writes += 1;
@@ -418,7 +424,7 @@ impl Node {
     }
 
     fn new_actor(&mut self, commons: &Commons) {
-        if commons.config.versioning.new_id_after_wipe {
+        if commons.config.versioning.new_id_after_wipe && !mutant::is(Mutant::M10) {
             self.disk.epoch += 1;
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::kernel::ids::{NodeId, SegmentId};
+use crate::kernel::mutant::{self, Mutant};
 use crate::kernel::rng::{Purpose, Stream};
 
 use super::hash::{HashKind, position};
@@ -196,6 +197,9 @@ impl Layout {
     /// The segment that a position lies in.
     pub fn segment_of(&self, position: u128) -> SegmentId {
         let segment = match (&self.cut, self.config.boundary) {
+            (Cut::Tokens(ends), _) if mutant::is(Mutant::M14) && ends.last().is_some_and(|&last| position > last) => {
+                ends.len() - 1
+            }
             (Cut::Tokens(ends), Boundary::AtOrAfter) => ends.partition_point(|&end| end < position) % ends.len(),
             (Cut::Tokens(ends), Boundary::After) => ends.partition_point(|&end| end <= position) % ends.len(),
             // (start, end] holds a position exactly if [start, end) holds the one before.
@@ -277,7 +281,12 @@ fn draw_tokens(config: &Config) -> Vec<(u128, NodeId)> {
     let nodes = || (0..config.nodes.len() as u32).map(NodeId);
     let mut tokens = Vec::new();
     let mut draw = |node: NodeId, count: u32| {
-        let mut stream = Stream::new(config.seed, Purpose::Placement, u64::from(node.0));
+        let mut name = node.0;
+        if mutant::is(Mutant::M15) {
+            let place = config.initial_members.iter().position(|&member| member == node);
+            name = place.map_or(name, |place| place as u32);
+        }
+        let mut stream = Stream::new(config.seed, Purpose::Placement, u64::from(name));
         for _ in 0..count {
             let high = u128::from(stream.bits());
             tokens.push((high << 64 | u128::from(stream.bits()), node));

@@ -6,6 +6,7 @@
 //! It knows nothing of positions: the circle is a sequence of owners.
 
 use crate::kernel::ids::NodeId;
+use crate::kernel::mutant::{self, Mutant};
 
 use super::layout::{NodeSpec, Spread};
 
@@ -151,13 +152,15 @@ impl<'a> Walk<'a> {
     /// The k-th distinct node of this walk, if it gets so far.
     fn met(&mut self, k: usize) -> Option<NodeId> {
         while self.met.len() <= k {
-            if self.seen == self.sight || self.met.len() == self.distinct {
+            let met_all = self.met.len() == self.distinct && !mutant::is(Mutant::M13);
+            if self.seen == self.sight || met_all {
                 return None;
             }
             let point = self.start + self.seen;
             let node = self.circle[if point < self.circle.len() { point } else { point - self.circle.len() }];
             self.seen += 1;
-            if self.met_in[node.index()] != self.number && Some(node) != self.passed {
+            let is_new = self.met_in[node.index()] != self.number || mutant::is(Mutant::M13);
+            if is_new && Some(node) != self.passed {
                 self.met_in[node.index()] = self.number;
                 self.met.push(node);
             }

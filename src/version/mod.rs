@@ -22,6 +22,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::kernel::mutant::{self, Mutant};
+
 pub use past::Past;
 pub use repair::{missing, read_repair_plan};
 pub use siblings::{Applied, Siblings, Whole, reconcile};
@@ -270,6 +272,9 @@ pub fn order(a: &Version, b: &Version, scheme: Scheme) -> Order {
         },
         Scheme::LastWriteWins => {
             let rank = |v: &Version| (v.0.stamp, v.0.dot, v.0.write);
+            if mutant::is(Mutant::M12) && a.0.stamp == b.0.stamp {
+                return Order::Equal;
+            }
             match rank(a).cmp(&rank(b)) {
                 std::cmp::Ordering::Less => Order::Before,
                 std::cmp::Ordering::Equal => Order::Equal,

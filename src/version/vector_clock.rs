@@ -9,6 +9,7 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use crate::kernel::ids::ActorId;
+use crate::kernel::mutant::{self, Mutant};
 
 /// One actor's entry in a clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -111,7 +112,7 @@ impl Clock {
         match self.place(entry.actor) {
             Ok(at) => {
                 let mine = &mut self.0[at];
-                if (mine.counter, mine.at_ms) < (entry.counter, entry.at_ms) {
+                if (mine.counter, mine.at_ms) < (entry.counter, entry.at_ms) || mutant::is(Mutant::M07) {
                     *mine = entry;
                 }
             }
@@ -160,6 +161,7 @@ impl Clock {
         let (a, b) = (&self.0[..], &other.0[..]);
         let (mut i, mut j) = (0, 0);
         let (mut ahead, mut behind) = (false, false);
+        let absent_is_0 = !mutant::is(Mutant::M06);
         while i < a.len() && j < b.len() {
             let (x, y) = (&a[i], &b[j]);
             if x.actor == y.actor {
@@ -168,15 +170,15 @@ impl Clock {
                 i += 1;
                 j += 1;
             } else if x.actor < y.actor {
-                ahead = true;
+                ahead |= absent_is_0;
                 i += 1;
             } else {
-                behind = true;
+                behind |= absent_is_0;
                 j += 1;
             }
         }
-        ahead |= i < a.len();
-        behind |= j < b.len();
+        ahead |= absent_is_0 && i < a.len();
+        behind |= absent_is_0 && j < b.len();
         match (ahead, behind) {
             (false, false) => Order::Equal,
             (false, true) => Order::Before,

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::vector_clock::{Clock, Dot, Entry};
 use super::{NextCounter, Parts, Past, Scheme, Value, Version, WriteId};
 use crate::kernel::ids::ActorId;
+use crate::kernel::mutant::{self, Mutant};
 
 /// What is written, and by whom.
 #[derive(Clone, Debug)]
@@ -85,10 +86,16 @@ pub fn coordinate(scheme: Scheme, local: &[Version], context: &[Version], write:
             clock = new;
         }
         Scheme::Dotted => {
-            let past = Past::of(context, scheme);
+            let mut past = Past::of(context, scheme);
             let mine = local.iter().map(|version| own_event(version, actor)).max().unwrap_or(0);
             let counter = next_counter(mine.max(past.greatest(actor)).max(issued));
             dot = Dot { actor, counter };
+            if mutant::is(Mutant::M08) {
+                local.iter().for_each(|version| past.see(version, scheme));
+            }
+            if mutant::is(Mutant::M09) {
+                past = Past::default();
+            }
             (clock, scattered) = past.into_parts();
         }
         Scheme::LastWriteWins => {

@@ -52,15 +52,3 @@ pub(super) fn drawn_from(source: &dyn Source, set: &[(String, String)], seed: Op
     let seed = seed.unwrap_or(swarm.own_seed());
     Some((or_say(swarm.loaded(seed))?, seed))
 }
-
-/// What `check` adds to a scenario and draws for a seed, as overrides, after those of the command line.
-pub(super) fn overrides_drawn(
-    source: &dyn Source,
-    set: &[(String, String)],
-    seed: Option<u64>,
-) -> Option<Vec<(String, String)>> {
-    let swarm = or_say(Swarm::read(source, set, Additions::Chaos))?;
-    let mut overrides = set.to_vec();
-    overrides.extend(swarm.overrides(seed.unwrap_or(swarm.own_seed())));
-    Some(overrides)
-}

@@ -337,7 +337,6 @@ mod tests {
         std::fs::write(&file, scenario).expect("it can be written");
         let mut arguments = RunArguments {
             file: file.to_string_lossy().into_owned(),
-            chaos: false,
             seed: None,
             seeds: None,
             chaos: false,

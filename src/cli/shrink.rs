@@ -5,38 +5,26 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::Value as Json;
 
-use super::load;
+use super::load::or_say;
 use super::out::{is_heard_by_a_person, say, say_again};
-use super::{BAD_INPUT, HELD, NO_OUTPUT, assignment};
+use super::trace::{Chosen, Which};
+use super::{BAD_INPUT, HELD, NO_OUTPUT};
 use crate::check::properties::Property;
 use crate::report::run_dir::write_new;
 use crate::report::shrink::{self, Case, Shrunk, Size, Verdict};
+use crate::scenario::Draft;
 use crate::scenario::edit::single::single;
 use crate::scenario::edit::{layout, steps};
-use crate::scenario::numbers::parse_seed;
-use crate::scenario::swarm;
+use crate::scenario::swarm::{Additions, Swarm};
 
 /// Arguments of `shrink`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ShrinkArguments {
-    /// Scenario file; `-` is standard input. With --chaos and without a file: the built-in profile of `check`
-    #[arg(required_unless_present = "chaos", default_value_if("chaos", "true", swarm::BUILT_IN), default_value = "")]
-    file: String,
-    /// With the faults and the setting that `check` draws for this seed
-    #[arg(long)]
-    chaos: bool,
-    /// The seed that fails, instead of the scenario's
-    #[arg(long, value_name = "N", value_parser = parse_seed)]
-    seed: Option<u64>,
-    /// The setting of the sweep that fails, as runs.csv numbers it
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    setting: u32,
+    #[command(flatten)]
+    which: Which,
     /// The property that is broken, instead of the first broken expectation
     #[arg(long, value_name = "NAME", value_parser = property)]
     property: Option<Property>,
-    /// Override one field; may be given several times
-    #[arg(long, value_name = "PATH=VALUE", value_parser = assignment)]
-    set: Vec<(String, String)>,
     /// Runs to spend at most
     #[arg(long, value_name = "N", default_value_t = 3_000)]
     budget: u64,
@@ -60,25 +48,20 @@ fn property(name: &str) -> Result<Property, String> {
 
 /// Shrinks a failing run and writes the scenario.
 pub(super) fn shrink(arguments: &ShrinkArguments) -> u8 {
-    let Some(source) = load::open(&arguments.file) else { return BAD_INPUT };
+    let Some(Chosen { source, loaded, at, seed, .. }) = arguments.which.choose() else { return BAD_INPUT };
     let source = &*source;
-    let overrides = match arguments.chaos {
-        true => load::overrides_drawn(source, &arguments.set, arguments.seed),
-        false => Some(arguments.set.clone()),
+    let set = &arguments.which.set;
+    let draft = match arguments.which.chaos {
+        true => Swarm::read(source, set, Additions::Chaos).and_then(|swarm| swarm.draft(seed)),
+        false => Draft::read(source, set),
     };
-    let Some(overrides) = overrides else { return BAD_INPUT };
-    let Some(loaded) = load::from(source, &overrides) else { return BAD_INPUT };
-    let Some(setting) = loaded.settings.iter().find(|setting| setting.number == arguments.setting) else {
-        let last = loaded.settings.len() - 1;
-        say(&format!("{}: no setting {} (allowed 0 to {last})", arguments.file, arguments.setting));
-        return BAD_INPUT;
-    };
-    let seed = arguments.seed.unwrap_or(loaded.base.seed.0);
-    let start = single(source, &overrides, &loaded, &setting.values, seed);
+    let Some(draft) = or_say(draft) else { return BAD_INPUT };
+    let start = single(draft.tree(), &loaded.base, &loaded.settings[at].values, seed);
+    let complain = |reason: &str| say(&format!("{}: seed {seed}: {reason}", source.name()));
     let (target, start) = match shrink::find(source, &start, arguments.property) {
         Ok(found) => found,
         Err(reason) => {
-            say(&format!("{}: seed {seed}: {reason}", arguments.file));
+            complain(&reason);
             return BAD_INPUT;
         }
     };
@@ -131,11 +114,11 @@ pub(super) fn shrink(arguments: &ShrinkArguments) -> u8 {
     let shrunk = match result {
         Ok(shrunk) => shrunk,
         Err(reason) => {
-            say(&format!("{}: {reason}", arguments.file));
+            complain(&reason);
             return BAD_INPUT;
         }
     };
-    let text = layout::text(&with_files_from(&shrunk.tree, &arguments.file, &path));
+    let text = layout::text(&with_files_from(&shrunk.tree, source.name(), &path));
     if let Err(error) = write_new(&path, text.as_bytes()) {
         say(&error.to_string());
         return NO_OUTPUT;

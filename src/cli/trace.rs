@@ -32,7 +32,7 @@ pub(super) struct Which {
     file: String,
     /// With the faults and the setting that `check` draws for this seed
     #[arg(long)]
-    chaos: bool,
+    pub chaos: bool,
     /// The seed, instead of the scenario's first
     #[arg(long, value_name = "N", value_parser = numbers::parse_seed)]
     seed: Option<u64>,
@@ -44,7 +44,7 @@ pub(super) struct Which {
     place: Vec<(String, String)>,
     /// Override one field; may be given several times
     #[arg(long, value_name = "PATH=VALUE", value_parser = assignment)]
-    set: Vec<(String, String)>,
+    pub set: Vec<(String, String)>,
 }
 
 /// How a trace is printed.
@@ -123,19 +123,19 @@ fn digest(text: &str) -> Result<u128, String> {
 }
 
 /// A run that was chosen.
-struct Chosen {
-    source: Box<dyn Source>,
-    loaded: Loaded,
+pub(super) struct Chosen {
+    pub source: Box<dyn Source>,
+    pub loaded: Loaded,
     /// Place of the setting in the list.
-    at: usize,
-    seed: u64,
+    pub at: usize,
+    pub seed: u64,
     config: RunConfig,
     notices: Vec<String>,
 }
 
 impl Which {
     /// Finds the run, or says why there is none.
-    fn choose(&self) -> Option<Chosen> {
+    pub fn choose(&self) -> Option<Chosen> {
         let source = load::open(&self.file)?;
         let (loaded, drawn) = match self.chaos {
             true => {

@@ -48,8 +48,6 @@ pub struct Swarm<'a> {
     /// The time in which faults may begin.
     chaos_for: Span,
     chaos_added: bool,
-    /// Fields that are not the file's own.
-    added: Vec<(String, Json)>,
     own_seed: u64,
 }
 
@@ -69,15 +67,11 @@ impl<'a> Swarm<'a> {
             draft.append("expect", &json!({ "property": "all" }));
         }
         let chaos_added = additions == Additions::Chaos && wants_chaos(&base);
-        let mut added = Vec::new();
         if chaos_added {
-            added.push(("chaos".to_string(), json!({})));
+            draft.set("chaos", &json!({}), "added")?;
             if base.settle == Span::ZERO {
-                added.push(("settle".to_string(), json!(SETTLE)));
+                draft.set("settle", &json!(SETTLE), "added")?;
             }
-        }
-        for (path, value) in &added {
-            draft.set(path, value, "added")?;
         }
         let chaos = base.chaos.as_ref();
         let from = chaos.and_then(|chaos| chaos.from).unwrap_or(base.warmup);
@@ -89,7 +83,6 @@ impl<'a> Swarm<'a> {
             set: overrides.iter().map(|(path, _)| path.clone()).collect(),
             chaos_for: Span(to.0.saturating_sub(from.0)),
             chaos_added,
-            added,
             own_seed: base.seed.0,
         })
     }
@@ -119,23 +112,24 @@ impl<'a> Swarm<'a> {
         draws.drawn
     }
 
-    /// What is added to the scenario and drawn for this seed, as `--set` would write it. Expectations are not added:
-    /// who uses this has a property of their own in mind.
-    pub fn overrides(&self, seed: u64) -> Vec<(String, String)> {
-        let all = self.added.iter().cloned().chain(self.drawn(seed));
-        all.map(|(path, value)| (path, value.to_string())).collect()
-    }
-
     /// The scenario with what this seed draws.
     ///
     /// # Errors
     /// What in it breaks a rule.
     pub fn loaded(&self, seed: u64) -> Result<Loaded, Errors> {
+        self.draft(seed)?.understand()
+    }
+
+    /// The same, before it is understood.
+    ///
+    /// # Errors
+    /// A path that leads nowhere.
+    pub fn draft(&self, seed: u64) -> Result<Draft<'a>, Errors> {
         let mut draft = self.draft.clone();
         for (path, value) in self.drawn(seed) {
             draft.set(&path, &value, &format!("seed {seed}"))?;
         }
-        draft.understand()
+        Ok(draft)
     }
 
     /// Whether the command line has set this path, one above it or one below it.

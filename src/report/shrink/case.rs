@@ -29,7 +29,7 @@ pub enum Target {
 /// A scenario as a text, with the files of another one.
 struct Candidate<'a> {
     text: String,
-    files: &'a (dyn Source + Sync),
+    files: &'a dyn Source,
 }
 
 impl Source for Candidate<'_> {
@@ -63,7 +63,7 @@ pub struct Ran {
 }
 
 /// Reads a candidate; `None` if it is no scenario, or makes no run.
-pub fn ready(files: &(dyn Source + Sync), tree: &Json) -> Option<Ready> {
+pub fn ready(files: &dyn Source, tree: &Json) -> Option<Ready> {
     let loaded = load(&Candidate { text: tree.to_string(), files }, &[]).ok()?;
     let spec = &loaded.settings.first()?.spec;
     let built = run_config(spec, spec.seed.0, &loaded.files).ok()?;
@@ -71,7 +71,7 @@ pub fn ready(files: &(dyn Source + Sync), tree: &Json) -> Option<Ready> {
 }
 
 /// Reads and plays a candidate.
-pub fn ran(files: &(dyn Source + Sync), tree: &Json) -> Option<Ran> {
+pub fn ran(files: &dyn Source, tree: &Json) -> Option<Ran> {
     let ready = ready(files, tree)?;
     let expectations = expect::expectations(&ready.loaded).ok()?;
     let played = play(&ready.built.config, 0, &Wanted::of(&expectations), false);
@@ -107,7 +107,7 @@ pub fn metric_alone(written: &Json, expectation: &Expectation, setting: u32) -> 
 /// What a failure is, and what must not change on the way to a smaller one: a scenario that breaks a promise which it
 /// does not make is no smaller failure of the same kind.
 pub struct Case<'a> {
-    files: &'a (dyn Source + Sync),
+    files: &'a dyn Source,
     /// What is broken.
     pub target: Target,
     standing: Option<Standing>,
@@ -118,7 +118,7 @@ pub struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// The failure of this scenario; `None` if it is no scenario, or has none.
-    pub fn new(files: &'a (dyn Source + Sync), target: Target, tree: &Json) -> Option<Case<'a>> {
+    pub fn new(files: &'a dyn Source, target: Target, tree: &Json) -> Option<Case<'a>> {
         let ran = ran(files, tree)?;
         let standing = standing(&target, &ran.ready);
         let case = Case { files, target, standing, heals: heals(tree), promises: promises(tree) };

@@ -280,7 +280,7 @@ fn one_line(text: &str) -> String {
 /// # Errors
 /// If nothing is broken, or what is broken cannot be shrunk: why.
 pub fn find(
-    files: &(dyn Source + Sync),
+    files: &dyn Source,
     single: &Json,
     wanted: Option<crate::check::properties::Property>,
 ) -> Result<(Target, Json), String> {
@@ -347,6 +347,6 @@ pub fn find(
     })
 }
 
-fn broken_as(files: &(dyn Source + Sync), target: Target, tree: Json) -> Option<(Target, Json)> {
+fn broken_as(files: &dyn Source, target: Target, tree: Json) -> Option<(Target, Json)> {
     Case::new(files, target.clone(), &tree).map(|_| (target, tree))
 }

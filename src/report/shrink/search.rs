@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(left, [3, 777]);
         assert!(runs < 100, "halving finds two of a thousand: {runs} runs");
         assert_eq!(shrunk(1000, 10_000, |list| list.contains(&500)).0, [500]);
-        assert_eq!(shrunk(10, 10_000, |_| true).0, [0u64; 0], "nothing is needed");
+        assert!(shrunk(10, 10_000, |_| true).0.is_empty(), "nothing is needed");
     }
 
     #[test]

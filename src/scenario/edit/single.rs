@@ -4,28 +4,21 @@ use serde_json::{Value as Json, json};
 
 use super::{remove, set};
 use crate::scenario::errors::Errors;
-use crate::scenario::source::Source;
+use crate::scenario::json::Node;
+use crate::scenario::schema;
+use crate::scenario::spec::Spec;
 use crate::scenario::sweep::{self, AxisValue};
-use crate::scenario::{Draft, Loaded, schema};
 
 /// The scenario of this setting and seed: no axes, no `null`, nothing that speaks of other settings or of the file's
-/// name. `overrides` are those with which `loaded` was read.
+/// name. `base` and `values` are of the scenario that `tree` was understood as.
 ///
 /// # Panics
-/// If `loaded` was not read from this source with these overrides.
-pub fn single(
-    source: &dyn Source,
-    overrides: &[(String, String)],
-    loaded: &Loaded,
-    values: &[AxisValue],
-    seed: u64,
-) -> Json {
-    let mut cx = Errors::new(source.name(), source.text());
+/// If the setting is none of them.
+pub fn single(tree: &Node, base: &Spec, values: &[AxisValue], seed: u64) -> Json {
+    let mut cx = Errors::default();
     let schema = schema();
-    let draft = Draft::read(source, overrides).expect("it was read before");
-    let tree = draft.tree().clone();
-    let axes = &loaded.base.sweep;
-    let mut combinations = (0..sweep::size(axes)).filter_map(|n| sweep::combination(n, axes, &tree, &schema, &mut cx));
+    let axes = &base.sweep;
+    let mut combinations = (0..sweep::size(axes)).filter_map(|n| sweep::combination(n, axes, tree, &schema, &mut cx));
     let found = combinations.find(|combination| combination.values == values).expect("the setting is one of them");
     let mut tree = without_nulls(found.tree.to_json());
     for field in ["sweep", "name", "claims"] {
@@ -51,7 +44,7 @@ fn without_nulls(value: Json) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::load;
+    use crate::scenario::Draft;
     use crate::scenario::source::Memory;
 
     #[test]
@@ -61,9 +54,10 @@ mod tests {
             "sweep": { "seeds": 3, "axes": [ { "name": "r", "path": "cluster.replication.r", "values": [1, 9, 2] } ] } }"#;
         let source = Memory::new("x.json", text);
         let overrides = vec![("script.a.at".to_string(), "2s".to_string())];
-        let loaded = load(&source, &overrides).expect("it is a scenario");
+        let draft = Draft::read(&source, &overrides).expect("it is JSON");
+        let loaded = draft.understand().expect("it is a scenario");
         // r = 9 is skipped, so the second setting is the third combination.
-        let tree = single(&source, &overrides, &loaded, &loaded.settings[1].values, 7);
+        let tree = single(draft.tree(), &loaded.base, &loaded.settings[1].values, 7);
         let expected = json!({ "version": 1, "cluster": { "nodes": 5, "replication": { "r": 2 } },
             "script": [ { "name": "a", "at": "2s", "inspect": { "node": "n1" } } ], "seed": 7 });
         assert_eq!(tree, expected);

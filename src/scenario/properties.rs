@@ -27,6 +27,14 @@ struct Facts {
     intersects: bool,
     write_back: bool,
     several_writers: bool,
+    /// Writes may carry no context.
+    blind: bool,
+    /// Writes may carry a context without what their session has written since it read.
+    reads_only: bool,
+    /// Clocks lose entries.
+    pruned: bool,
+    /// Stale contexts leave merged clocks behind.
+    merged: bool,
     data_lost: bool,
     unflushed: bool,
     tombstones: Tombstones,
@@ -77,10 +85,33 @@ pub fn weakest_quorum(spec: &Spec) -> (u32, u32, u32, bool) {
     (r, w, n, strict)
 }
 
+/// What the writes of a scenario carry. An update carries what it has just read.
+fn contexts(spec: &Spec) -> Vec<ClientContext> {
+    let puts = |group: &&ClientGroup| {
+        let mix = &group.mix;
+        [mix.put, mix.delete, mix.write_then_read].iter().any(|weight| *weight > 0.0)
+    };
+    let mut contexts: Vec<ClientContext> = spec.clients.iter().filter(puts).map(|group| group.context).collect();
+    for step in &spec.script {
+        let context = match step.action() {
+            Action::Put(put) => &put.context,
+            Action::Delete(delete) => &delete.context,
+            _ => continue,
+        };
+        contexts.push(match context {
+            PutContext::LastSeen => ClientContext::LastSeen,
+            PutContext::LastRead | PutContext::Step(_) => ClientContext::LastRead,
+            PutContext::None => ClientContext::None,
+        });
+    }
+    contexts
+}
+
 impl Facts {
     fn of(spec: &Spec) -> Facts {
         let cluster = &spec.cluster;
         let (r, w, n, strict) = weakest_quorum(spec);
+        let contexts = contexts(spec);
         let chaos = spec.chaos.as_ref();
         let on = |test: fn(&Chaos) -> bool| chaos.is_some_and(test);
         let crashes =
@@ -107,6 +138,10 @@ impl Facts {
             intersects: r + w > n,
             write_back: matches!(&cluster.read_repair, Mechanism::On(repair) if repair.mode == RepairMode::Blocking && repair.chance.0 >= 1.0),
             several_writers: sessions + writers.len() as u64 > 1,
+            blind: contexts.contains(&ClientContext::None),
+            reads_only: contexts.contains(&ClientContext::LastRead),
+            pruned: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None)),
+            merged: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.next == NextCount::Merged),
             data_lost: any_action(spec, |action| match action {
                 Action::Wipe(_) => true,
                 Action::Crash(crash) => crash.disk == DiskFate::Lost,
@@ -151,30 +186,39 @@ impl Property {
         let partial = (!facts.intersects, "R + W is not more than N");
         let sloppy = (!facts.strict, "quorum is sloppy");
         let moves = (facts.moves, "nodes join or leave");
+        let tombstones_go = (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever");
+        let pruned = (facts.pruned, "clocks are truncated");
+        let blind = (facts.blind, "writes may carry no context");
+        let clocks_decide = (facts.last_write_wins, "clocks decide which write is the newest");
+        // Clocks of server ids hide a write from one that had not seen it, if both have one coordinator.
+        let alike = [
+            (facts.vector_clock && facts.several_writers, "vector clocks with several writers"),
+            (facts.vector_clock && facts.blind, "vector clocks and writes without context"),
+            (
+                facts.vector_clock && (!facts.strict || !facts.intersects || facts.moves),
+                "vector clocks and reads that may be stale",
+            ),
+        ];
         match self {
             Property::NoLostAcknowledgedWrites if facts.last_write_wins => {
                 CannotHold("the last write wins, and the other is thrown away")
             }
             Property::NoLostAcknowledgedWrites => first(&[
-                (facts.vector_clock && facts.several_writers, "vector clocks with several writers"),
+                alike[0],
+                alike[1],
+                alike[2],
                 lost,
                 unflushed,
                 (
                     matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)),
                     "hints are limited",
                 ),
-                (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
+                tombstones_go,
             ]),
             Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
             Property::NewestWriteWins => first(&[lost, unflushed, (facts.unhealed, "a fault never heals")]),
             Property::Regular | Property::Linearizable if !facts.intersects => CannotHold("R + W is not more than N"),
-            Property::Regular => first(&[
-                sloppy,
-                lost,
-                unflushed,
-                moves,
-                (facts.last_write_wins, "clocks decide which write is the newest"),
-            ]),
+            Property::Regular => first(&[sloppy, lost, unflushed, moves, clocks_decide, tombstones_go, pruned]),
             Property::Linearizable => first(&[
                 sloppy,
                 lost,
@@ -182,17 +226,35 @@ impl Property {
                 moves,
                 (!facts.write_back, "reads do not write back"),
                 (facts.several_writers, "several writers"),
+                clocks_decide,
+                tombstones_go,
+                pruned,
+                blind,
             ]),
-            Property::ReadYourWrites | Property::MonotonicWrites | Property::WritesFollowReads => first(&[
-                sloppy,
-                partial,
-                lost,
-                unflushed,
-                moves,
-                (facts.last_write_wins, "clocks decide which write is the newest"),
-            ]),
-            Property::MonotonicReads => {
-                first(&[sloppy, partial, lost, unflushed, moves, (!facts.write_back, "reads do not write back")])
+            Property::ReadYourWrites
+            | Property::MonotonicReads
+            | Property::MonotonicWrites
+            | Property::WritesFollowReads => {
+                let reads = matches!(self, Property::MonotonicReads | Property::WritesFollowReads);
+                let writes = matches!(self, Property::MonotonicWrites | Property::WritesFollowReads);
+                first(&[
+                    sloppy,
+                    partial,
+                    lost,
+                    unflushed,
+                    moves,
+                    clocks_decide,
+                    alike[0],
+                    alike[1],
+                    tombstones_go,
+                    pruned,
+                    (reads && !facts.write_back, "reads do not write back"),
+                    (writes && facts.blind, "writes may carry no context"),
+                    (
+                        self == Property::MonotonicWrites && facts.reads_only,
+                        "writes do not carry what their session has written",
+                    ),
+                ])
             }
             Property::RefusedWritesNeverAppear | Property::OneReplyPerRequest | Property::NoInventedValues => {
                 Guaranteed
@@ -207,12 +269,7 @@ impl Property {
                 (!matches!(spec.cluster.detector, Detector::Perfect), "nodes do not know who is reachable"),
                 (spec.cluster.coordination.conflicts == Conflicts::Refused, "writes that conflict are refused"),
             ]),
-            Property::ReplicasNeverGoBack => first(&[
-                lost,
-                unflushed,
-                moves,
-                (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
-            ]),
+            Property::ReplicasNeverGoBack => first(&[lost, unflushed, moves, tombstones_go]),
             Property::CausalityTracked if facts.last_write_wins => CannotHold("timestamps do not track causality"),
             Property::CausalityTracked => first(&[
                 (facts.vector_clock, "clocks of server ids do not tell concurrent writes apart"),
@@ -231,18 +288,16 @@ impl Property {
             }
             Property::PruningIsSafe => Guaranteed,
             Property::NoResurrectedSiblings => {
-                let pruned = matches!(&spec.cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None));
-                first(&[
-                    (pruned, "clocks are truncated"),
-                    lost,
-                    unflushed,
-                    (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
-                ])
+                let merged = (facts.merged, "merged clocks keep what is stored beside them");
+                first(&[pruned, merged, lost, unflushed, tombstones_go])
             }
             Property::TombstonesWin if facts.tombstones == Tombstones::None => CannotHold("deletes leave no tombstone"),
-            Property::TombstonesWin => first(&[lost, unflushed]),
-            Property::NoResurrectedDeletes | Property::RecreatedKeysSurvive => {
-                first(&[(facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"), lost, unflushed])
+            Property::TombstonesWin | Property::NoResurrectedDeletes => {
+                let merged = (facts.merged, "merged clocks keep what is stored beside them");
+                first(&[lost, unflushed, pruned, merged, tombstones_go])
+            }
+            Property::RecreatedKeysSurvive => {
+                first(&[tombstones_go, lost, unflushed, alike[0], alike[1], alike[2], clocks_decide])
             }
             Property::Convergence => first(&[
                 (facts.unhealed, "a fault never heals"),

@@ -15,7 +15,7 @@ use crate::node::membership::Placement;
 use crate::node::stats::Stats;
 use crate::store::merkle::entry_hash;
 use crate::version::siblings::same_versions;
-use crate::version::{Scheme, Version};
+use crate::version::{Order, Scheme, Version, order};
 
 /// A suspicion that has lasted so long in peace is never taken back.
 const STUBBORN: Span = Span::from_secs(10);
@@ -239,7 +239,7 @@ impl Judge<'_> {
             if cause == LossCause::Truncation {
                 self.found.add(Property::PruningIsSafe, example);
             }
-            if write.recreates && !write.is_tombstone() {
+            if write.recreates && cause == LossCause::Tombstone {
                 self.found.add(Property::RecreatedKeysSurvive, example);
             }
         }
@@ -255,7 +255,8 @@ impl Judge<'_> {
                 LossCause::LastWriteWins
             } else if matches!(coverer.value(), crate::version::Value::Tombstone) {
                 LossCause::Tombstone
-            } else if coverer.is_truncated() || write.version.is_truncated() {
+            } else if order(coverer, &write.version, self.scheme) == Order::Concurrent {
+                // Only with the entries that did not fit into it does the clock cover the write.
                 LossCause::Truncation
             } else {
                 LossCause::ClockCollision

@@ -144,7 +144,7 @@ impl Observer for Judge<'_> {
             }
             Observation::Placed { placement, nodes, keys } => self.on_placed(now, placement, nodes, keys),
             Observation::Sent { way, .. } => self.on_sent(now, way),
-            Observation::Arrived { way, end, .. } => self.on_arrived(now, way, end),
+            Observation::Arrived { way, sent_at, end, .. } => self.on_arrived(now, way, sent_at, end),
             Observation::FaultBegins { step } => self.on_fault(now, step, true),
             Observation::FaultEnds { step } => self.on_fault(now, step, false),
             Observation::Down { node, crashed, nodes, keys } => {

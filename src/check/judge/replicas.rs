@@ -318,12 +318,21 @@ impl Judge<'_> {
     pub(super) fn on_removed(&mut self, now: SimTime, node: NodeId, key: KeyId, nodes: &[Node], keys: &Directory) {
         let held = nodes[node.index()].versions(key);
         let before = self.replicas.set(key, node, Siblings::from(held));
-        let n = self.replicas.owners(key, keys).len().min(self.config.node.n as usize);
-        let missed = before.iter().find(|version| {
-            let holds = |other: &&Node| other.versions(key).iter().any(|held| covers(held, version, self.scheme));
-            !matches!(version.value(), Value::Tombstone) && nodes.iter().filter(holds).count() < n
+        let ghost = self.ghost.key(key);
+        let missed = before.iter().find_map(|version| {
+            let holds = |other: &&Node| {
+                let mut held = other.versions(key).iter().chain(other.hints().of_key(key));
+                held.any(|held| covers(held, version, self.scheme))
+            };
+            // Where it was acknowledged, as many as its W hold it still; otherwise whoever it was given to.
+            let write = ghost.and_then(|ghost| ghost.find(version)).filter(|write| write.stands());
+            let w = write
+                .and_then(|write| write.profile)
+                .map(|profile| self.config.node.profiles[usize::from(profile.0)].w);
+            let needed = w.map_or(1, usize::from);
+            (nodes.iter().filter(holds).count() < needed).then_some((version, needed))
         });
-        if let Some(version) = missed
+        if let Some((version, n)) = missed
             && !self.tombstones_go
         {
             let (node, key) = (self.node_name(node), self.key_name(key));

@@ -19,6 +19,9 @@ pub enum Standing {
     CannotHold(&'static str),
 }
 
+/// Rounds of anti-entropy with random peers after which two replicas have met, but once in millions.
+const ROUNDS: u64 = 20;
+
 /// What of a configuration the properties ask for.
 struct Facts {
     vector_clock: bool,
@@ -35,6 +38,8 @@ struct Facts {
     pruned: bool,
     /// Stale contexts leave merged clocks behind.
     merged: bool,
+    /// Rounds of anti-entropy of each node after everything has healed; nothing if there are none.
+    repair_rounds: Option<u64>,
     data_lost: bool,
     unflushed: bool,
     tombstones: Tombstones,
@@ -142,6 +147,10 @@ impl Facts {
             reads_only: contexts.contains(&ClientContext::LastRead),
             pruned: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None)),
             merged: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.next == NextCount::Merged),
+            repair_rounds: match &cluster.anti_entropy {
+                Mechanism::On(repair) => repair.every.0.map(|every| spec.settle.0 / every.0.max(1)),
+                Mechanism::Off => None,
+            },
             data_lost: any_action(spec, |action| match action {
                 Action::Wipe(_) => true,
                 Action::Crash(crash) => crash.disk == DiskFate::Lost,
@@ -186,6 +195,14 @@ impl Property {
         let partial = (!facts.intersects, "R + W is not more than N");
         let sloppy = (!facts.strict, "quorum is sloppy");
         let moves = (facts.moves, "nodes join or leave");
+        let unrepaired = [
+            (facts.unhealed, "a fault never heals"),
+            (facts.repair_rounds.is_none(), "anti-entropy is off"),
+            (
+                facts.repair_rounds.is_some_and(|rounds| rounds < ROUNDS),
+                "`settle` is shorter than 20 rounds of anti-entropy",
+            ),
+        ];
         let tombstones_go = (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever");
         let pruned = (facts.pruned, "clocks are truncated");
         let blind = (facts.blind, "writes may carry no context");
@@ -193,7 +210,10 @@ impl Property {
         // Clocks of server ids hide a write from one that had not seen it, if both have one coordinator.
         let alike = [
             (facts.vector_clock && facts.several_writers, "vector clocks with several writers"),
-            (facts.vector_clock && facts.blind, "vector clocks and writes without context"),
+            (
+                facts.vector_clock && (facts.blind || facts.reads_only),
+                "vector clocks and writes that do not carry what their session has written",
+            ),
             (
                 facts.vector_clock && (!facts.strict || !facts.intersects || facts.moves),
                 "vector clocks and reads that may be stale",
@@ -216,7 +236,9 @@ impl Property {
                 tombstones_go,
             ]),
             Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
-            Property::NewestWriteWins => first(&[lost, unflushed, (facts.unhealed, "a fault never heals")]),
+            Property::NewestWriteWins => {
+                first(&[lost, unflushed, unrepaired[0], unrepaired[1], unrepaired[2], tombstones_go])
+            }
             Property::Regular | Property::Linearizable if !facts.intersects => CannotHold("R + W is not more than N"),
             Property::Regular => first(&[sloppy, lost, unflushed, moves, clocks_decide, tombstones_go, pruned]),
             Property::Linearizable => first(&[
@@ -230,6 +252,7 @@ impl Property {
                 tombstones_go,
                 pruned,
                 blind,
+                alike[1],
             ]),
             Property::ReadYourWrites
             | Property::MonotonicReads
@@ -289,25 +312,22 @@ impl Property {
             Property::PruningIsSafe => Guaranteed,
             Property::NoResurrectedSiblings => {
                 let merged = (facts.merged, "merged clocks keep what is stored beside them");
-                first(&[pruned, merged, lost, unflushed, tombstones_go])
+                first(&[pruned, merged, lost, unflushed, tombstones_go, clocks_decide])
             }
             Property::TombstonesWin if facts.tombstones == Tombstones::None => CannotHold("deletes leave no tombstone"),
             Property::TombstonesWin | Property::NoResurrectedDeletes => {
                 let merged = (facts.merged, "merged clocks keep what is stored beside them");
-                first(&[lost, unflushed, pruned, merged, tombstones_go])
+                first(&[lost, unflushed, pruned, merged, tombstones_go, clocks_decide])
             }
             Property::RecreatedKeysSurvive => {
                 first(&[tombstones_go, lost, unflushed, alike[0], alike[1], alike[2], clocks_decide])
             }
             Property::Convergence => first(&[
-                (facts.unhealed, "a fault never heals"),
-                (
-                    !matches!(&spec.cluster.anti_entropy, Mechanism::On(repair) if repair.every != OrNever(None)),
-                    "anti-entropy is off",
-                ),
-                (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
-                // One replica has dropped a tombstone and gets it back from another that has not.
-                (facts.tombstones == Tombstones::ForAWhile, "tombstones are dropped at different times"),
+                unrepaired[0],
+                unrepaired[1],
+                unrepaired[2],
+                // One replica has dropped a tombstone and gets it, or what it had seen, back from another that has not.
+                (facts.tombstones != Tombstones::Forever, "tombstones are dropped at different times"),
             ]),
             Property::HintsConserved | Property::TreesAgree | Property::ReadRepairIsSound => Guaranteed,
             Property::ViewsConverge => {

@@ -15,7 +15,6 @@ mod violations;
 mod world;
 
 use crate::cluster::config::RunConfig;
-use crate::cluster::outcome::RunEnd;
 use crate::history::{Interest, Observation, Observer};
 use crate::kernel::ids::{KeyId, NodeId, SessionId};
 use crate::kernel::time::SimTime;
@@ -77,8 +76,8 @@ impl<'a> Judge<'a> {
     }
 
     /// What was found, and the numbers.
-    pub fn finish(mut self, end: &RunEnd) -> (Violations, Judged) {
-        self.last_words(end);
+    pub fn finish(mut self) -> (Violations, Judged) {
+        self.last_words();
         (self.found, self.numbers)
     }
 

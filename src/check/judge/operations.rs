@@ -469,7 +469,10 @@ impl Judge<'_> {
                 && !delete.appeared
                 && matches!(delete.fate, Fate::Acked(at) if at <= sent_at)
                 && read.iter().any(|version| ghost.find(version).is_some_and(|write| delete.past.has(write.event)))
-                && !self.replicas.anybody_holds(key, |version| ghost.includes(version, delete.event))
+                && !finished.nodes.iter().any(|node| {
+                    let mut held = node.versions(key).iter().chain(node.hints().of_key(key));
+                    held.any(|version| ghost.includes(version, delete.event))
+                })
         });
         if let Some(place) = returned {
             self.ghost.key_mut(key).writes[place].appeared = true;

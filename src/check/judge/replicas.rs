@@ -80,11 +80,6 @@ impl Replicas {
         ring.replicas_of(keys.segment(key), ring.replicas()).iter().copied().collect()
     }
 
-    /// Whether some replica holds a version like this.
-    pub fn anybody_holds(&self, key: KeyId, is_it: impl Fn(&Version) -> bool) -> bool {
-        self.held.get(key.index()).is_some_and(|held| held.iter().any(|(_, held)| held.iter().any(&is_it)))
-    }
-
     pub fn held_by(&self, key: KeyId, node: NodeId) -> &[Version] {
         let held = self.held.get(key.index()).and_then(|held| held.iter().find(|(holder, _)| *holder == node));
         held.map_or(&[], |(_, held)| held.versions())
@@ -320,9 +315,14 @@ impl Judge<'_> {
         let before = self.replicas.set(key, node, Siblings::from(held));
         let ghost = self.ghost.key(key);
         let missed = before.iter().find_map(|version| {
-            let holds = |other: &&Node| {
-                let mut held = other.versions(key).iter().chain(other.hints().of_key(key));
-                held.any(|held| covers(held, version, self.scheme))
+            let event = ghost.and_then(|ghost| ghost.find(version)).map(|write| write.event);
+            let has = |held: &Version| {
+                covers(held, version, self.scheme)
+                    || event.zip(ghost).is_some_and(|(event, ghost)| ghost.includes(held, event))
+            };
+            let copies = |node: &Node| {
+                let hint = node.hints().of_key(key).any(has);
+                usize::from(node.versions(key).iter().any(has)) + usize::from(hint)
             };
             // Where it was acknowledged, as many as its W hold it still; otherwise whoever it was given to.
             let write = ghost.and_then(|ghost| ghost.find(version)).filter(|write| write.stands());
@@ -330,7 +330,7 @@ impl Judge<'_> {
                 .and_then(|write| write.profile)
                 .map(|profile| self.config.node.profiles[usize::from(profile.0)].w);
             let needed = w.map_or(1, usize::from);
-            (nodes.iter().filter(holds).count() < needed).then_some((version, needed))
+            (nodes.iter().map(copies).sum::<usize>() < needed).then_some((version, needed))
         });
         if let Some((version, n)) = missed
             && !self.tombstones_go

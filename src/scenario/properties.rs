@@ -28,6 +28,7 @@ struct Facts {
     last_write_wins: bool,
     strict: bool,
     intersects: bool,
+    /// What a read returns is on so many replicas by then that the next read meets one of them.
     write_back: bool,
     several_writers: bool,
     /// Writes may carry no context.
@@ -204,7 +205,12 @@ impl Property {
             ),
         ];
         let tombstones_go = (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever");
+        let limited = (
+            matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)),
+            "hints are limited",
+        );
         let pruned = (facts.pruned, "clocks are truncated");
+        let merged = (facts.merged, "merged clocks keep what is stored beside them");
         let blind = (facts.blind, "writes may carry no context");
         let clocks_decide = (facts.last_write_wins, "clocks decide which write is the newest");
         // Clocks of server ids hide a write from one that had not seen it, if both have one coordinator.
@@ -223,18 +229,9 @@ impl Property {
             Property::NoLostAcknowledgedWrites if facts.last_write_wins => {
                 CannotHold("the last write wins, and the other is thrown away")
             }
-            Property::NoLostAcknowledgedWrites => first(&[
-                alike[0],
-                alike[1],
-                alike[2],
-                lost,
-                unflushed,
-                (
-                    matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)),
-                    "hints are limited",
-                ),
-                tombstones_go,
-            ]),
+            Property::NoLostAcknowledgedWrites => {
+                first(&[alike[0], alike[1], alike[2], lost, unflushed, limited, tombstones_go])
+            }
             Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
             Property::NewestWriteWins => {
                 first(&[lost, unflushed, unrepaired[0], unrepaired[1], unrepaired[2], tombstones_go])
@@ -285,7 +282,7 @@ impl Property {
             Property::AcksAreHonest => {
                 let late =
                     spec.cluster.storage.flush != Flush::BeforeAck || spec.cluster.storage.buffer.as_on().is_some();
-                unless(late, "writes are acknowledged before they are safe")
+                first(&[(late, "writes are acknowledged before they are safe"), lost])
             }
             Property::AvailableWhenReachable => first(&[
                 (facts.lossy, "messages or nodes suffer"),
@@ -310,15 +307,21 @@ impl Property {
                 first(&[(old_id && facts.data_lost, "nodes count on under their old identity"), unflushed])
             }
             Property::PruningIsSafe => Guaranteed,
-            Property::NoResurrectedSiblings => {
-                let merged = (facts.merged, "merged clocks keep what is stored beside them");
-                first(&[pruned, merged, lost, unflushed, tombstones_go, clocks_decide])
-            }
+            // What has replaced a value must not be lost itself.
+            Property::NoResurrectedSiblings | Property::NoResurrectedDeletes => first(&[
+                pruned,
+                merged,
+                lost,
+                unflushed,
+                tombstones_go,
+                clocks_decide,
+                limited,
+                alike[0],
+                alike[1],
+                alike[2],
+            ]),
             Property::TombstonesWin if facts.tombstones == Tombstones::None => CannotHold("deletes leave no tombstone"),
-            Property::TombstonesWin | Property::NoResurrectedDeletes => {
-                let merged = (facts.merged, "merged clocks keep what is stored beside them");
-                first(&[lost, unflushed, pruned, merged, tombstones_go, clocks_decide])
-            }
+            Property::TombstonesWin => first(&[lost, unflushed, pruned, merged, tombstones_go, clocks_decide]),
             Property::RecreatedKeysSurvive => {
                 first(&[tombstones_go, lost, unflushed, alike[0], alike[1], alike[2], clocks_decide])
             }

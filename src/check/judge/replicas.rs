@@ -324,8 +324,10 @@ impl Judge<'_> {
                 let hint = node.hints().of_key(key).any(has);
                 usize::from(node.versions(key).iter().any(has)) + usize::from(hint)
             };
-            // Where it was acknowledged, as many as its W hold it still; otherwise whoever it was given to.
-            let write = ghost.and_then(|ghost| ghost.find(version)).filter(|write| write.stands());
+            // Where W owners acknowledged it, as many hold it still; otherwise whoever it was given to. Copies in hints
+            // may come to owners that have it.
+            let write = ghost.and_then(|ghost| ghost.find(version));
+            let write = write.filter(|write| write.stands() && write.hinted_by.is_empty());
             let w = write
                 .and_then(|write| write.profile)
                 .map(|profile| self.config.node.profiles[usize::from(profile.0)].w);

@@ -142,7 +142,8 @@ impl Facts {
             last_write_wins: matches!(cluster.versioning, Versioning::LastWriteWins(_)),
             strict,
             intersects: r + w > n,
-            write_back: matches!(&cluster.read_repair, Mechanism::On(repair) if repair.mode == RepairMode::Blocking && repair.chance.0 >= 1.0),
+            write_back: matches!(&cluster.read_repair, Mechanism::On(repair) if repair.mode == RepairMode::Blocking && repair.chance.0 >= 1.0)
+                && 2 * r > n,
             several_writers: sessions + writers.len() as u64 > 1,
             blind: contexts.contains(&ClientContext::None),
             reads_only: contexts.contains(&ClientContext::LastRead),

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::slice::from_ref;
 
+use dynamo_sim::check::linear::models::{Register, RegisterCall};
+use dynamo_sim::check::linear::search::check;
+use dynamo_sim::check::linear::{Operation, Verdict};
 use dynamo_sim::kernel::dist::Dist;
 use dynamo_sim::kernel::ids::{ActorId, Endpoint, GroupId, KeyId, NodeId, SegmentId};
 use dynamo_sim::kernel::mutant::Mutant;
@@ -32,9 +35,17 @@ pub fn checks_of(mutant: Mutant) -> &'static [Check] {
         Mutant::M14 => &[("R4", every_position_lies_in_its_range)],
         Mutant::M15 => &[("R2", placement_depends_on_members_only)],
         Mutant::M22 => &[("L3", hashes_see_versions)],
+        Mutant::M32 => &[("the corpus of histories", what_timed_out_may_have_happened)],
         Mutant::M28 => &[("S3", a_one_way_cut_leaves_the_way_back)],
         _ => &[],
     }
+}
+
+/// A write that timed out, and then a read of it: legal.
+fn what_timed_out_may_have_happened() -> Checked {
+    let history = [Operation::open(1, RegisterCall::Write(Some(7))), Operation::new(2, 3, RegisterCall::Read(Some(7)))];
+    let verdict = check(&Register { initial: None }, &history, 1_000);
+    ensure(verdict == Verdict::Legal, || format!("a read of a write that timed out is {verdict:?}"))
 }
 
 fn ensure(holds: bool, what: impl FnOnce() -> String) -> Checked {

@@ -72,7 +72,10 @@ pub fn ready(files: &dyn Source, tree: &Json) -> Option<Ready> {
 
 /// Reads and plays a candidate.
 pub fn ran(files: &dyn Source, tree: &Json) -> Option<Ran> {
-    let ready = ready(files, tree)?;
+    run(ready(files, tree)?)
+}
+
+fn run(ready: Ready) -> Option<Ran> {
     let expectations = expect::expectations(&ready.loaded).ok()?;
     let played = play(&ready.built.config, 0, &Wanted::of(&expectations), false);
     let campaign = Campaign { runs: vec![played] };
@@ -144,7 +147,7 @@ impl<'a> Case<'a> {
         if !self.promises_the_same(&ready, tree) {
             return Verdict::NoScenario;
         }
-        match self.ran(tree) {
+        match run(ready) {
             Some(ran) if self.is_broken(&ran) => Verdict::Fails,
             _ => Verdict::Holds,
         }

@@ -335,3 +335,23 @@ fn spoilt_scenarios_are_refused_and_never_crash_it() {
     }
     assert!(valid >= 5, "some mutants are still scenarios ({valid})");
 }
+
+#[test]
+fn a_run_writes_its_history_and_the_program_judges_it() {
+    let directory =
+        folder(&[("pair.json", PAIR), ("empty.log", ""), ("bad.log", "INFO  jepsen.util - 0\t:ok\t:read\t1\n")]);
+    let path = directory.path();
+    assert_eq!(status(&run(&["run", "pair.json", "--history", "--out", "out", "--quiet"], path)), 0);
+    let judged = run(&["history", "out/history.jsonl"], path);
+    let said = "out/history.jsonl: siblings, 1 operation on 1 key\n  K: linearizable\n";
+    assert_eq!((status(&judged), text(&judged.stdout)), (0, said.to_string()));
+    let edn = run(&["history", "out/history.jsonl", "--to", "edn"], path);
+    assert!(
+        text(&edn.stdout).starts_with("{:process 0, :type :invoke, :f :write, :key \"K\", :value {:id 1"),
+        "{edn:?}"
+    );
+    assert_eq!(text(&run(&["history", "empty.log"], path).stdout), "empty.log: valid, 0 operations\n");
+    refused(&run(&["history", "bad.log"], path), 2, "bad.log:1: process: process 0 returns from nothing");
+    refused(&run(&["history", "missing"], path), 2, "missing: ");
+    refused(&run(&["history", "a", "b", "--to", "edn"], path), 2, "one file at a time");
+}

@@ -2,6 +2,19 @@
 //!
 //! The corpora lie beside the project (`../shared/data`, or where `HISTORIES_DIR` says) and are not part of it: the tests
 //! that read them say so loudly when they are missing.
+//!
+//! What is wrong with a checker, and which test finds it (each tried, a line changed):
+//!
+//! | mistake | found by |
+//! |---|---|
+//! | an operation may be placed after its return (`search`: `candidates`) | etcd logs, failed exchange, both tries of a put |
+//! | operations of unknown outcome are dropped (`pairs`: `End::Unknown`) | etcd logs, what failed at once |
+//! | they are closed at once instead of staying open to the end | etcd logs |
+//! | the state is no part of a configuration (`search`: `enter`) | etcd logs, key-value logs, small histories |
+//! | a failed exchange tells nothing (`etcd`: `outcome`) | failed exchange only: the etcd logs do not notice |
+//! | what failed may have happened (`jepsen`: `ended`) | what failed at once |
+//! | keys are mixed up (`judge`: `by_key`) | key-value logs |
+//! | whatever leaves the state as it is is placed at once (`Model::observes`) | small histories |
 
 use std::fs;
 use std::path::PathBuf;
@@ -45,8 +58,6 @@ fn is_legal(history: &History) -> bool {
     reports.iter().all(|report| report.verdict.is_legal())
 }
 
-/// What kills mutants of the checker. That operations must be placed before their return: 36 false logs. That unknown
-/// outcomes stay possible, and to the end: the true logs. That the state belongs to a configuration: the true logs.
 #[test]
 fn etcd_logs_have_their_known_verdicts() {
     let Some(folder) = corpora() else { return };
@@ -62,7 +73,6 @@ fn etcd_logs_have_their_known_verdicts() {
     assert!(judged >= 50, "{judged} logs judged");
 }
 
-/// A bug in splitting by key shows as a difference between the two verdicts.
 #[test]
 fn key_value_logs_have_their_known_verdicts_with_and_without_keys_apart() {
     let Some(folder) = corpora() else { return };
@@ -102,7 +112,7 @@ fn a_failed_exchange_is_an_observation() {
     assert!(is_legal(&read(&log("[1 2]"))));
 }
 
-/// In Knossos' histories `:fail` did not happen. Kills a checker that takes it for "may have happened".
+/// In Knossos' histories `:fail` did not happen.
 #[test]
 fn what_failed_at_once_is_never_read() {
     let history = |outcome: &str| {
@@ -362,7 +372,7 @@ fn regularity_is_what_trying_every_order_finds() {
     assert!((300..2_700).contains(&regular), "both verdicts occur: {regular}");
 }
 
-/// A million operations on one key end in "undecided", not in a search without end.
+/// A history that is too much ends in "undecided", not in a search without end; one that is only long does not.
 #[test]
 fn a_search_ends_with_its_budget() {
     let mut history = Vec::new();
@@ -372,8 +382,8 @@ fn a_search_ends_with_its_budget() {
     history.push(Operation::new(2_000, 2_001, RegisterCall::Read(Some(77))));
     assert_eq!(check(&ZERO, &history, 5_000), Verdict::Undecided { states: 5_000 });
     let many = |at: u64| Operation::new(2 * at, 2 * at + 1, RegisterCall::Write(Some(at as i64)));
-    let long: Vec<_> = (0..200_000).map(many).collect();
-    assert_eq!(check(&ZERO, &long, 100_000), Verdict::Undecided { states: 100_000 });
+    let long: Vec<_> = (0..50_000).map(many).collect();
+    assert_eq!(check(&ZERO, &long, 20_000), Verdict::Undecided { states: 20_000 });
     assert_eq!(check(&ZERO, &long, BUDGET), Verdict::Legal);
 }
 
@@ -458,6 +468,9 @@ fn our_own_files_are_refused_with_line_and_field() {
     assert!(
         with("\"kind\":\"put\"", "\"kind\":\"cas\"").contains("h:3: kind: `cas` is nothing that a siblings can do")
     );
+    assert!(with("\"write\":3,\"context\"", "\"write\":2,\"context\"").contains("h:6: write: 2 was made in line 4"));
+    assert!(with("\"context\":[1]", "\"context\":[-1]").contains("h:4: context: -1 numbers no write"));
+    assert!(with("siblings", "text").contains("h:2: event: a text has no first value"));
     assert!(with("[2,3]}\n", "[2,").contains("h:10: the line is cut off"));
     assert!(with("\"values\":[2]", "\"values\":[2.5]").contains("h:8: values: `[2.5]` is no list"));
 }

@@ -37,7 +37,8 @@ pub(super) fn check(arguments: &CheckArguments) -> u8 {
         say(&format!("{file}: {runs} runs are more than {MAX_RUNS}"));
         return BAD_INPUT;
     }
-    let mut notices = loaded.notices.clone();
+    // What is worth saying of the setting that the first seed draws is not worth it here.
+    let mut notices = if file == BUILT_IN { Vec::new() } else { loaded.notices.clone() };
     if swarm.has_added_chaos() {
         notices.push("it has no faults, so random ones are added; --as-is plays it as it is".into());
     }
@@ -87,7 +88,10 @@ pub(super) fn check(arguments: &CheckArguments) -> u8 {
     let outcome = seeds.finish(&expectations, marks_needed);
     let text = match arguments.format {
         CheckFormat::Text => seeds.text(&outcome),
-        CheckFormat::Json => pretty(&seeds.json(&loaded.name, &outcome, &notices, |seed| judge.replay(seed))),
+        CheckFormat::Json => {
+            let about = |seed| (judge.replay(seed), swarm.drawn(seed));
+            pretty(&seeds.json(&loaded.name, &outcome, &notices, about))
+        }
     };
     let printed = print_data(text.as_bytes());
     clock.say_speed(&seeds);

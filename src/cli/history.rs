@@ -183,7 +183,7 @@ mod tests {
         let shown = show::text("h", &history, &judge(&history, None, 100));
         assert_eq!(
             shown,
-            "h: 2 operations on 1 register\n  not linearizable, not regular\n    \
+            "h: register, 2 operations on 1 key\n  not linearizable, not regular\n    \
              cannot be placed: line 3, returned in 4: process 0 read 2\n    \
              beside it:        line 1, returned in 2: process 0 wrote 1\n"
         );

@@ -47,7 +47,7 @@ struct Arguments {
     command: Command,
     /// Plant a seeded bug in the program, to see that a property catches it
     #[cfg(feature = "mutants")]
-    #[arg(long, global = true, value_name = "ID", value_parser = mutant_ids(), help_heading = "Seeded bugs")]
+    #[arg(long, global = true, value_name = "ID", value_parser = mutant_ids(), ignore_case = true, help_heading = "Seeded bugs")]
     mutant: Option<String>,
 }
 
@@ -55,14 +55,14 @@ struct Arguments {
 enum Command {
     /// Run a scenario: one run, or all points of its sweep over all seeds
     Run(RunArguments),
-    /// Make a failing run the smallest scenario that still breaks the same
-    Shrink(shrink::ShrinkArguments),
     /// Print one run event by event, all of it or what concerns a key, node, operation or time
     Trace(trace::TraceArguments),
     /// Play one run again: print what came out and its digest, or verify that two processes play the same run
     Replay(trace::ReplayArguments),
     /// Check properties over many seeds with random faults: of a scenario, or of the built-in profile
     Check(CheckArguments),
+    /// Make a failing run the smallest scenario that still breaks the same
+    Shrink(shrink::ShrinkArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -215,10 +215,10 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> u8 {
     match command {
         Command::Run(arguments) => run::run(&arguments),
-        Command::Shrink(arguments) => shrink::shrink(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Replay(arguments) => trace::replay(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Shrink(arguments) => shrink::shrink(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)
@@ -252,6 +252,13 @@ mod tests {
         assert_eq!(run.seeds.map(|seeds| seeds.bounds(1)), Some((3, 5)));
         assert_eq!(run.set, [("cluster.nodes".to_string(), "7".to_string())]);
         assert!(run.force && !run.quiet);
+    }
+
+    #[test]
+    fn a_bug_can_be_planted_only_where_bugs_are_built_in() {
+        let parsed = |id| Arguments::try_parse_from(["dynamo-sim", "run", "a.json", "--mutant", id]);
+        assert_eq!(parsed("m07").is_ok(), cfg!(feature = "mutants"));
+        assert!(parsed("M99").is_err());
     }
 
     #[test]

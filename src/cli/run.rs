@@ -413,9 +413,13 @@ mod tests {
         assert_eq!(std::fs::read_to_string(path.join("field").join(HISTORY)).expect("it is there"), text);
     }
 
-    const GOLDEN_HISTORY: &str = "\
-{\"format\":\"dynamo-sim history\",\"version\":1,\"object\":\"siblings\"}
-";
+    const GOLDEN_HISTORY: &str = r#"{"format":"dynamo-sim history","version":1,"object":"siblings"}
+{"at_ns":0,"event":"invoke","op":1,"client":"alice","kind":"put","key":"K"}
+{"at_ns":1000000,"event":"write","op":1,"write":1,"context":[]}
+{"at_ns":4000000,"event":"return","op":1,"outcome":"ok","write":1}
+{"at_ns":20000000,"event":"invoke","op":2,"client":"bob","kind":"get","key":"K"}
+{"at_ns":24000000,"event":"return","op":2,"outcome":"ok","values":[1]}
+"#;
 
     #[test]
     fn the_exit_status_tells_how_it_came_out() {

@@ -255,9 +255,7 @@ pub(super) fn trace(arguments: &TraceArguments) -> u8 {
     };
     let status = match played {
         Ok(end) => {
-            if let Some(end) = &end {
-                trace.finish(end);
-            }
+            trace.finish(end.as_ref());
             written(out.print_while(|| false).and_then(|()| out.out.flush()))
         }
         Err(error) => written(Err(error)),

@@ -13,6 +13,9 @@ use crate::cluster::config::RunConfig;
 use crate::history::Observer;
 use crate::report::trace::{Asked, Lines, Style, Trace};
 
+/// Stands between the lines of one event: no line has it.
+const BETWEEN: char = '\u{1e}';
+
 /// What the other process is to play.
 pub(super) struct Twin<'a> {
     /// Whether the run is as `check` draws it.
@@ -50,8 +53,9 @@ fn play(config: &RunConfig, mut each: impl FnMut(&str) -> Result<(), Stop>) -> R
     loop {
         let mut text = String::new();
         while let Some(line) = lines.take() {
-            let separator = if text.is_empty() { "" } else { "; " };
-            text.push_str(separator);
+            if !text.is_empty() {
+                text.push(BETWEEN);
+            }
             text.push_str(line.trim_start());
         }
         // What changes nothing, like a timeout that nobody waits for any more, is no event.
@@ -152,15 +156,46 @@ pub(super) fn verify(config: &RunConfig, twin: &Twin<'_>) -> (u8, Option<u128>) 
     }
 }
 
-/// Names the first event that is not the same.
+/// Names the first event that is not the same, and of what it brought the first that is not.
 fn difference(mine: &str, theirs: &str) -> String {
-    let event = mine.split('\t').next().unwrap_or_default();
-    let side = |line: &str| {
+    fn parts(line: &str) -> Option<(&str, &str, Vec<&str>)> {
         let mut parts = line.splitn(3, '\t');
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(event), Some(digest), Some(text)) => format!("event {event}, digest {digest}\n    {text}"),
-            _ => "nothing: it has ended".into(),
-        }
+        Some((parts.next()?, parts.next()?, parts.next()?.split(BETWEEN).collect()))
+    }
+    let event = mine.split('\t').next().unwrap_or_default();
+    let (mine, theirs) = (parts(mine), parts(theirs));
+    let lines = |side: &Option<(&str, &str, Vec<&str>)>| side.as_ref().map_or(0, |(.., lines)| lines.len());
+    let line = |side: &Option<(&str, &str, Vec<&str>)>, at: usize| {
+        side.as_ref().and_then(|(.., lines)| lines.get(at).map(|line| line.to_string()))
     };
-    format!("the runs differ first at event {event}\n  here:  {}\n  there: {}\n", side(mine), side(theirs))
+    let most = lines(&mine).max(lines(&theirs));
+    // Where all words are the same the digests are not.
+    let at = (0..most).find(|at| line(&mine, *at) != line(&theirs, *at)).unwrap_or(0);
+    let side = |side: &Option<(&str, &str, Vec<&str>)>| match side {
+        Some((event, digest, _)) => {
+            let text = line(side, at).unwrap_or_else(|| "nothing more at this event".into());
+            format!("event {event}, digest {digest}\n    {text}")
+        }
+        None => "the run is cut short".into(),
+    };
+    format!("the runs differ first at event {event}\n  here:  {}\n  there: {}\n", side(&mine), side(&theirs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_shows_what_is_not_the_same() {
+        let text = difference("7\tab\tone\u{1e}two\u{1e}three", "7\tcd\tone\u{1e}other");
+        assert_eq!(
+            text,
+            "the runs differ first at event 7\n  here:  event 7, digest ab\n    two\n  there: event 7, digest cd\n    other\n"
+        );
+        let text = difference("7\tab\tone", "7\tcd\tone");
+        assert!(text.contains("digest ab\n    one") && text.contains("digest cd\n    one"), "{text}");
+        let text = difference("8\tab\tone\u{1e}two", "8\tab\tone");
+        assert!(text.contains("nothing more at this event"), "{text}");
+        assert!(difference("8\tab\tone", "").contains("there: the run is cut short"));
+    }
 }

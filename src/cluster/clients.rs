@@ -463,7 +463,7 @@ impl Simulation<'_> {
                 client_stamp: now.0,
                 preferred: op.fastest,
             };
-            Message::Put { key, profile, forwarded: RequestId::NONE, put: Arc::new(put) }
+            Message::Put { key, profile, forwarded: RequestId::NONE, again: false, put: Arc::new(put) }
         };
         let timeout = op.timeout;
         let Some(to) = self.route(name, attempt, group, session, key, profile, reads, via, fastest) else {

@@ -183,6 +183,10 @@ impl Simulation<'_> {
         let Action::Fault(what) = &config.steps[step as usize].action else {
             unreachable!("a fault comes from a fault's step")
         };
+        // First the cause, then what follows from it.
+        if self.interest.faults {
+            self.observe(&Observation::FaultEnds { step });
+        }
         let is_disk_error = matches!(what, Fault::DiskError { .. });
         let grown: u64 = counters
             .iter()
@@ -238,9 +242,6 @@ impl Simulation<'_> {
         }
         self.connections_changed();
         self.faults.active -= 1;
-        if self.interest.faults {
-            self.observe(&Observation::FaultEnds { step });
-        }
         self.turn_windows(|span| span == WindowSpan::Step(step), false);
         if self.faults.active == 0 && self.faults.to_come == 0 {
             self.turn_windows(|span| span == WindowSpan::During, false);

@@ -100,6 +100,7 @@ mod tests {
                 key,
                 profile: ProfileId(0),
                 forwarded: crate::node::message::RequestId::NONE,
+                again: false,
                 put: put.into(),
             },
         );
@@ -242,6 +243,7 @@ mod tests {
                     key,
                     profile: ProfileId(0),
                     forwarded: crate::node::message::RequestId::NONE,
+                    again: false,
                     put: put.into(),
                 },
             );

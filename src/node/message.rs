@@ -80,6 +80,8 @@ pub enum Message {
         profile: ProfileId,
         /// The request at the node that passed the write on, or [`RequestId::NONE`].
         forwarded: RequestId,
+        /// Whether another node may be leading it already: then nobody can say that it did not happen.
+        again: bool,
         /// The rest.
         put: Arc<Put>,
     },

@@ -240,12 +240,12 @@ impl Node {
         let Some(sender) = from.as_node() else {
             match message {
                 Message::Get { key, profile } => self.on_get(commons, now, (from, op, attempt), key, profile, out),
-                Message::Put { key, profile, forwarded, put } => {
+                Message::Put { key, profile, forwarded, again, put } => {
                     self.on_put(
                         commons,
                         now,
                         from,
-                        PutArrival { client: from, op, attempt, key, profile, forwarded, put },
+                        PutArrival { client: from, op, attempt, key, profile, forwarded, again, put },
                         out,
                     );
                 }
@@ -261,9 +261,15 @@ impl Node {
             Message::Get { .. } | Message::GetReply { .. } | Message::PutReply { .. } => {
                 unreachable!("reads are led where they arrive, and replies go to clients")
             }
-            Message::Put { key, profile, forwarded, put } => {
+            Message::Put { key, profile, forwarded, again, put } => {
                 let client = Endpoint::client(op.session());
-                self.on_put(commons, now, from, PutArrival { client, op, attempt, key, profile, forwarded, put }, out);
+                self.on_put(
+                    commons,
+                    now,
+                    from,
+                    PutArrival { client, op, attempt, key, profile, forwarded, again, put },
+                    out,
+                );
             }
             Message::ForwardAck { request } => self.on_forward_ack(request),
             Message::Read { request, key } if commons.instant_storage && self.disk_error.is_none() => {

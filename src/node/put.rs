@@ -29,6 +29,8 @@ pub(super) struct PutArrival {
     pub key: KeyId,
     pub profile: ProfileId,
     pub forwarded: RequestId,
+    /// Whether another node may be leading it already.
+    pub again: bool,
     pub put: Arc<Put>,
 }
 
@@ -36,6 +38,11 @@ pub(super) struct PutArrival {
 pub fn write_id(op: OpId, attempt: u16) -> WriteId {
     assert!(op.session().0 < 1 << 22 && attempt < 1 << 8, "4 million sessions and 256 tries name a write");
     WriteId(op.0 & !(0xff << 54) | u64::from(attempt) << 54)
+}
+
+/// The answer to a write that is not led here. If another node may be leading it, nobody knows whether it happens.
+fn did_not_happen(outcome: Outcome, again: bool) -> Message {
+    Message::PutReply { outcome: if again { Outcome::Timeout } else { outcome }, version: None }
 }
 
 impl Node {
@@ -56,7 +63,7 @@ impl Node {
         if arrival.forwarded != RequestId::NONE || self.may_lead(commons, &placement, arrival.key, arrival.profile) {
             self.lead_put(commons, now, &placement, arrival, out);
         } else {
-            self.forward(commons, now, &placement, arrival, None, out);
+            self.forward(commons, now, &placement, arrival, SmallVec::new(), out);
         }
     }
 
@@ -84,21 +91,21 @@ impl Node {
         now: SimTime,
         placement: &Placement,
         arrival: PutArrival,
-        silent: Option<NodeId>,
+        mut tried: SmallVec<[NodeId; 3]>,
         out: &mut Outputs,
     ) {
-        let PutArrival { client, op, attempt, key, profile, put, .. } = arrival;
+        let PutArrival { client, op, attempt, key, profile, again, put, .. } = arrival;
         let asked = Asked { client, op, attempt, key, profile };
         let n = usize::from(commons.config.profiles[usize::from(profile.0)].n);
         let list = placement.ring.list(commons.keys.segment(key));
         let mut able: SmallVec<[NodeId; 8]> =
-            list.iter().copied().filter(|&node| self.trusts(node) && Some(node) != silent).take(n).collect();
+            list.iter().copied().filter(|&node| self.trusts(node) && !tried.contains(&node)).take(n).collect();
         if able.is_empty() && !commons.certain {
-            able = list.iter().copied().filter(|&node| Some(node) != silent).take(n).collect();
+            able = list.iter().copied().filter(|node| !tried.contains(node)).take(n).collect();
         }
         let to = match commons.config.coordination.write_coordinator {
             _ if able.is_empty() => {
-                out.answer(asked, Message::PutReply { outcome: Outcome::NoCoordinator, version: None });
+                out.answer(asked, did_not_happen(Outcome::NoCoordinator, again));
                 return;
             }
             WriteCoordinator::First => able[0],
@@ -111,6 +118,7 @@ impl Node {
             }
         };
         self.stats.forwarded += 1;
+        tried.push(to);
         let id = self.memory.requests.insert(Request {
             op,
             attempt,
@@ -124,9 +132,9 @@ impl Node {
             next: 0,
             began_at: now,
             targets: SmallVec::new(),
-            work: Work::Forward { put: Arc::clone(&put), to },
+            work: Work::Forward { put: Arc::clone(&put), tried },
         });
-        out.send(Endpoint::node(to), op, attempt, Message::Put { key, profile, forwarded: id, put });
+        out.send(Endpoint::node(to), op, attempt, Message::Put { key, profile, forwarded: id, again, put });
         if let Some(peer_timeout) = commons.config.coordination.peer_timeout {
             out.set_timer(peer_timeout, Timer::Peer(id));
         }
@@ -139,7 +147,8 @@ impl Node {
     /// Nobody took the write over: the coordinator chosen is silent, the next one is tried.
     pub(super) fn on_forward_silence(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
         let request = self.memory.requests.remove(id).expect("its timer is live");
-        let Work::Forward { put, to } = request.work else { unreachable!("only a forward is silent like this") };
+        let Work::Forward { put, tried } = request.work else { unreachable!("only a forward is silent like this") };
+        let to = *tried.last().expect("it went to somebody");
         out.reach(Mark::ForwardSilent);
         self.on_silence(commons, now, to, out);
         let waited = now.since(request.began_at);
@@ -149,8 +158,8 @@ impl Node {
         }
         let Request { op, attempt, client, key, profile, .. } = request;
         let placement = self.placement(commons);
-        let arrival = PutArrival { client, op, attempt, key, profile, forwarded: RequestId::NONE, put };
-        self.forward(commons, now, &placement, arrival, Some(to), out);
+        let arrival = PutArrival { client, op, attempt, key, profile, forwarded: RequestId::NONE, again: true, put };
+        self.forward(commons, now, &placement, arrival, tried, out);
     }
 
     fn lead_put(
@@ -161,7 +170,7 @@ impl Node {
         arrival: PutArrival,
         out: &mut Outputs,
     ) {
-        let PutArrival { client, op, attempt, key, profile: profile_id, put, .. } = arrival;
+        let PutArrival { client, op, attempt, key, profile: profile_id, ref put, .. } = arrival;
         let asked = Asked { client, op, attempt, key, profile: profile_id };
         let profile = commons.config.profiles[usize::from(profile_id.0)];
         let segment = commons.keys.segment(key);
@@ -169,14 +178,14 @@ impl Node {
         self.count_passed_over(commons, list, profile.n);
         let planned = quorum::plan(self.ask(commons, list, profile, profile.w), |node| self.trusts(node));
         let Some((targets, next)) = planned else {
-            out.answer(asked, Message::PutReply { outcome: Outcome::TooFewReplicas, version: None });
+            out.answer(asked, did_not_happen(Outcome::TooFewReplicas, arrival.again));
             return;
         };
         let local = self.held(key);
         if commons.config.coordination.conflicts == Conflicts::Refused && self.would_fork(commons, &local, &put.context)
         {
             self.stats.refused += 1;
-            out.answer(asked, Message::PutReply { outcome: Outcome::Refused, version: None });
+            out.answer(asked, did_not_happen(Outcome::Refused, arrival.again));
             return;
         }
         self.stats.puts_led += 1;

@@ -61,8 +61,8 @@ pub enum Work {
     Forward {
         /// The write, to pass on again if the other is silent.
         put: Arc<Put>,
-        /// To whom it went.
-        to: NodeId,
+        /// To whom it went, the last one last. None gets it twice: it might lead it twice.
+        tried: SmallVec<[NodeId; 3]>,
     },
 }
 

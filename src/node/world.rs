@@ -279,6 +279,7 @@ impl World {
             key,
             profile: ProfileId(0),
             forwarded: crate::node::message::RequestId::NONE,
+            again: false,
             put: put.into(),
         };
         let op = OpId::of_session(session, number);

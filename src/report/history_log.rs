@@ -27,8 +27,8 @@ pub struct HistoryLog<'a, W> {
     failed: Option<io::Error>,
     config: &'a RunConfig,
     groups: Vec<&'a str>,
-    /// A write's name alone is not enough: two coordinators may each have made a version of one try.
-    versions: BTreeMap<(u64, Dot), u64>,
+    /// A write's name alone is not enough: one try may be led twice, and each leader makes a version of it.
+    versions: BTreeMap<(u64, Dot, u64), u64>,
     operations: BTreeMap<OpId, u64>,
 }
 
@@ -69,7 +69,7 @@ impl<'a, W: Write> HistoryLog<'a, W> {
 
     fn version(&mut self, version: &Version) -> u64 {
         let next = self.versions.len() as u64 + 1;
-        *self.versions.entry((version.write().0, version.dot())).or_insert(next)
+        *self.versions.entry((version.write().0, version.dot(), version.hash())).or_insert(next)
     }
 
     fn versions(&mut self, versions: &[Version]) -> Vec<u64> {
@@ -149,7 +149,12 @@ impl<W: Write> Observer for HistoryLog<'_, W> {
             }
             Observation::Node { note: Note::Coordinated { op, version, context, .. }, .. } => {
                 let (op, context) = (self.operation(*op), self.versions(context));
+                let known = self.versions.len();
                 let write = self.version(version);
+                if self.versions.len() == known {
+                    // The same version was made twice. Nobody can tell, so it is one write.
+                    return;
+                }
                 self.line(&json!({ "at_ns": now.0, "event": "write", "op": op, "write": write, "context": context }));
             }
             Observation::Finished(finished) => self.finished(finished),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::expectation::{Expectation, Narrow, Query, Subject};
-use crate::check::judge::Judge;
+use crate::check::judge::{Judge, Wants};
 use crate::check::properties::{self, Finding, Property};
 use crate::check::{Judgement, Marker, Runs};
 use crate::cluster;
@@ -87,8 +87,14 @@ pub fn play_watched(
 ) -> Played {
     let mut recorder = Recorder::new(config);
     let mut judge = is_judged(config).then(|| {
-        let hears_messages = [Property::CutsHold, Property::CrashesHold].iter().any(|p| wanted.properties.contains(p));
-        Judge::new(config, hears_messages)
+        let asks = |properties: &[Property]| properties.iter().any(|one| wanted.properties.contains(one));
+        let asks_of_histories =
+            |query: &Query| matches!(query.metric, Metric::LinearizableViolations | Metric::LinearizableUndecided);
+        let wants = Wants {
+            messages: asks(&[Property::CutsHold, Property::CrashesHold]),
+            histories: asks(&[Property::Linearizable]) || wanted.queries.iter().any(asks_of_histories),
+        };
+        Judge::new(config, wants)
     });
     let mut marker = wanted.marks.then(|| Marker::new(config));
     let end = {

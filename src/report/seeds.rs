@@ -255,8 +255,11 @@ pub struct Seeds {
     hasher: xxhash_rust::xxh3::Xxh3Default,
     one_digest: u128,
     /// By setting, then by seed: what expectations over several seeds ask.
-    kept: BTreeMap<u32, Vec<(BTreeMap<Query, Value>, BTreeMap<Property, Finding>)>>,
+    kept: BTreeMap<u32, Vec<Kept>>,
 }
+
+/// What expectations over several seeds ask of one run.
+type Kept = (BTreeMap<Query, Value>, BTreeMap<Property, Finding>);
 
 /// What all of them came to.
 #[derive(Debug)]
@@ -432,15 +435,26 @@ impl Seeds {
         out
     }
 
-    /// The same as JSON. `replay` gives the command for a seed.
-    pub fn json(&self, scenario: &str, outcome: &Outcome, notices: &[String], replay: impl Fn(u64) -> String) -> Json {
+    /// The same as JSON. `about` gives for a seed the command that plays it again, and what it drew.
+    pub fn json(
+        &self,
+        scenario: &str,
+        outcome: &Outcome,
+        notices: &[String],
+        about: impl Fn(u64) -> (String, Vec<(String, Json)>),
+    ) -> Json {
         let failing = self.failures.iter().map(|failure| {
             let broken = failure.broken.iter().map(
                 |broken| json!({ "what": broken.what, "violations": broken.violations, "example": broken.example }),
             );
+            let (replay, drawn) = about(failure.seed);
             json!({
-                "seed": failure.seed, "setting": failure.setting, "digest": format!("{:032x}", failure.digest),
-                "broken": broken.collect::<Vec<_>>(), "replay": replay(failure.seed),
+                "seed": failure.seed,
+                "setting": failure.setting,
+                "digest": format!("{:032x}", failure.digest),
+                "broken": broken.collect::<Vec<_>>(),
+                "replay": replay,
+                "drawn": Json::Object(drawn.into_iter().collect()),
             })
         });
         let properties = self.rows.iter().map(|(property, row)| {

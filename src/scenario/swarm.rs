@@ -188,6 +188,7 @@ impl<'a> Swarm<'a> {
             }
         }
         fields.push(("chaos.down_at_once".into(), json!(draws.between("down_at_once", 1, 2))));
+        fields.retain(|(path, _)| draws.drawn.iter().all(|(drawn, _)| drawn != path));
         fields.retain(|(path, _)| !self.is_set(path) && paths::get(self.draft.tree(), path).is_none_or(is_nothing));
         draws.drawn.extend(fields);
     }
@@ -235,6 +236,11 @@ impl Draws {
         Stream::new(self.seed, Purpose::Swarm, xxhash_rust::xxh3::xxh3_64(field.as_bytes()))
     }
 
+    /// Whether a class of faults was not drawn as off.
+    fn is_on(&self, class: &str) -> bool {
+        self.drawn.iter().any(|(path, value)| path == class && *value != json!("off"))
+    }
+
     /// A whole number from `least` to `most`.
     fn between(&self, field: &str, least: u64, most: u64) -> u64 {
         least + self.stream(field).below(most - least + 1)
@@ -247,17 +253,20 @@ impl Draws {
     }
 
     /// One of these values, by weight.
-    fn pick(&mut self, path: &str, choices: &[(u64, Json)]) -> Json {
-        let all = choices.iter().map(|(weight, _)| weight).sum();
-        let mut left = self.stream(path).below(all);
-        let chosen = choices.iter().find(|(weight, _)| {
-            let here = left < *weight;
-            left = left.saturating_sub(*weight);
-            here
-        });
-        let value = chosen.expect("a draw is below the sum of the weights").1.clone();
-        self.drawn.push((path.to_string(), value.clone()));
-        value
+    fn choose(&self, field: &str, choices: &[(u64, Json)]) -> Json {
+        let mut left = self.stream(field).below(choices.iter().map(|(weight, _)| weight).sum());
+        for (weight, value) in choices {
+            if left < *weight {
+                return value.clone();
+            }
+            left -= weight;
+        }
+        unreachable!("a draw is below the sum of the weights")
+    }
+
+    /// Sets a path to one of these values, by weight.
+    fn pick(&mut self, path: &str, choices: &[(u64, Json)]) {
+        self.drawn.push((path.to_string(), self.choose(path, choices)));
     }
 }
 
@@ -271,20 +280,20 @@ fn draw_cluster(draws: &mut Draws) {
             (1, json!({ "random_tokens_over_partitions": { "per_node": 4, "partitions": 64 } })),
         ],
     );
+    draws.pick("cluster.replication.quorum", &[(1, json!("sloppy")), (1, json!("strict"))]);
     let quorums = [(6, (2, 2)), (1, (1, 3)), (1, (3, 1)), (2, (2, 3))];
-    let quorums = quorums.map(|(weight, (r, w))| (weight, json!({ "r": r, "w": w })));
-    let quorum = draws.pick("cluster.replication", &quorums);
-    let mode = if draws.stream("quorum").chance(0.5) { "sloppy" } else { "strict" };
-    draws.drawn.pop();
-    draws.drawn.push(("cluster.replication".into(), json!({ "r": quorum["r"], "w": quorum["w"], "quorum": mode })));
+    let quorums = quorums.map(|(weight, (r, w))| (weight, json!([r, w])));
+    let quorum = draws.choose("quorum", &quorums);
+    draws.drawn.push(("cluster.replication.r".into(), quorum[0].clone()));
+    draws.drawn.push(("cluster.replication.w".into(), quorum[1].clone()));
     draws.pick(
         "cluster.versioning",
         &[
-            (9, json!("dotted")),
+            (12, json!("dotted")),
             (3, json!({ "vector_clock": { "max_entries": "unlimited" } })),
             (2, json!({ "vector_clock": { "max_entries": 2 } })),
             (1, json!({ "vector_clock": { "next": "merged", "max_entries": "unlimited" } })),
-            (3, json!({ "last_write_wins": { "clock": "node" } })),
+            (4, json!({ "last_write_wins": { "clock": "node" } })),
             (1, json!({ "last_write_wins": { "clock": "client" } })),
             (1, json!({ "last_write_wins": { "clock": "lamport" } })),
         ],
@@ -304,8 +313,8 @@ fn draw_cluster(draws: &mut Draws) {
         &[
             (6, json!({ "scan_every": "2s" })),
             (6, json!({ "scan_every": "5s", "deliver": "recovery" })),
-            (2, json!({ "scan_every": "2s", "ttl": "3s" })),
-            (2, json!({ "scan_every": "5s", "max_per_node": 3 })),
+            (2, json!({ "scan_every": "2s", "ttl": "2s" })),
+            (1, json!({ "scan_every": "5s", "max_per_node": 3 })),
             (3, json!({ "scan_every": "3s", "recovered_node": "waits" })),
             (1, json!("off")),
         ],
@@ -370,23 +379,50 @@ fn draw_clients(draws: &mut Draws) {
         &[
             (5, json!("load_balancer")),
             (2, json!({ "load_balancer": { "pick": "sticky" } })),
+            (1, json!({ "load_balancer": { "among": "n1" } })),
             (2, json!({ "ring_aware": { "poll": "5s" } })),
             (2, json!({ "client_driven": { "poll": "5s" } })),
         ],
     );
+    // One writer alone is what linearizable reads need.
+    draws.pick("clients.users.count", &[(6, json!(5)), (2, json!(3)), (2, json!(1))]);
     draws.pick("clients.users.retries", &[(2, json!(0)), (1, json!(2))]);
 }
 
-/// The classes of faults that are off by default, and what crashes do to disks.
+/// Which classes of faults there are, and what crashes do to disks. Their presence is drawn here and not left to the
+/// run, so that a property is asserted wherever what it cannot bear is absent.
 fn draw_classes(draws: &mut Draws) {
-    draws.pick("chaos.skew", &[(7, json!("off")), (3, json!({}))]);
-    draws.pick("chaos.wipe", &[(8, json!("off")), (2, json!({}))]);
-    let moves = draws.stream("moves").chance(0.3);
-    let on_or_off = if moves { json!({}) } else { json!("off") };
-    draws.drawn.push(("cluster.spares".into(), json!(if moves { 2 } else { 0 })));
-    draws.drawn.push(("chaos.join".into(), on_or_off.clone()));
-    draws.drawn.push(("chaos.leave".into(), on_or_off));
-    draws.pick("chaos.crash.disk", &[(7, json!({ "kept": 1 })), (3, json!({ "kept": 2, "tail_lost": 2, "lost": 1 }))]);
+    draws.drawn.push(("chaos.present".into(), json!(1)));
+    for class in ["crash", "pause", "slow", "cut", "link"] {
+        draws.pick(&format!("chaos.{class}"), &[(1, json!({})), (1, json!("off"))]);
+    }
+    if draws.is_on("chaos.cut") {
+        draws.pick("chaos.cut.among", &[(3, json!("all")), (1, json!(["all", "clients"]))]);
+    }
+    draws.pick("chaos.skew", &[(1, json!({})), (3, json!("off"))]);
+    // Lost data and changing members excuse much: most runs have neither.
+    let loses_data = draws.stream("loses_data").chance(0.25);
+    if loses_data {
+        draws.pick("chaos.wipe", &[(1, json!({})), (1, json!("off"))]);
+    }
+    let moves = draws.stream("moves").chance(0.25);
+    if moves {
+        draws.drawn.push(("cluster.spares".into(), json!(2)));
+        draws.drawn.push(("chaos.join".into(), json!({})));
+        draws.drawn.push(("chaos.leave".into(), json!({})));
+    }
+    if draws.is_on("chaos.crash") {
+        if loses_data {
+            let disk = [(2, json!({ "kept": 2, "tail_lost": 2, "lost": 1 })), (1, json!({ "kept": 1, "lost": 1 }))];
+            draws.pick("chaos.crash.disk", &disk);
+        } else {
+            draws.pick("chaos.crash.disk", &[(2, json!({ "kept": 1 })), (1, json!({ "kept": 1, "tail_lost": 1 }))]);
+        }
+        // A process that is back at once finds the answers to its predecessor's questions under way.
+        if draws.stream("crash.brief").chance(0.2) {
+            draws.drawn.push(("chaos.crash.for".into(), json!({ "exponential": { "mean": "5ms" } })));
+        }
+    }
 }
 
 #[cfg(test)]

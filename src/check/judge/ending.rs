@@ -2,10 +2,11 @@
 
 use super::Judge;
 use super::ghost::{Write, covers, session_of};
+use crate::check::linear::online::KeyVerdict;
 use crate::check::properties::Property;
 use crate::cluster::outcome::RunEnd;
 use crate::history::Ending;
-use crate::kernel::ids::{KeyId, NodeId};
+use crate::kernel::ids::{KeyId, NodeId, OpId};
 use crate::kernel::time::{SimTime, Span};
 use crate::measure::metrics::LossCause;
 use crate::node::Node;
@@ -39,6 +40,22 @@ impl Judge<'_> {
 
     /// What is said only when the run's own results are known.
     pub(super) fn last_words(&mut self, end: &RunEnd) {
+        if let Some(linear) = self.linear.take() {
+            let verdicts = linear.finish();
+            let of = |wanted: fn(&KeyVerdict) -> bool| verdicts.iter().filter(|(_, verdict)| wanted(verdict)).count();
+            let undecided = of(|verdict| matches!(verdict, KeyVerdict::Undecided)) as u64;
+            let illegal = of(|verdict| matches!(verdict, KeyVerdict::Illegal { .. })) as u64;
+            self.numbers.linearizable = Some([illegal, undecided]);
+            self.found.undecided = undecided;
+            for (key, verdict) in verdicts {
+                let KeyVerdict::Illegal { witness, .. } = verdict else { continue };
+                let (name, op) = (self.key_name(key), OpId(witness));
+                let session = self.session_name(op.session());
+                self.found.add(Property::Linearizable, || {
+                    format!("operation {} of {session} on {name} fits into no order", op.number())
+                });
+            }
+        }
         if end.split_rings > 1 {
             self.found.add(Property::ViewsConverge, || {
                 format!("the nodes that run hold {} different views of the membership", end.split_rings)

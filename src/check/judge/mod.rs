@@ -8,6 +8,7 @@
 mod ending;
 mod ghost;
 mod items;
+mod linear;
 mod operations;
 mod replicas;
 mod violations;
@@ -24,10 +25,20 @@ use crate::node::outputs::Note;
 use crate::version::Scheme;
 
 use ghost::Ghost;
+use linear::Linear;
 use operations::Sessions;
 use replicas::Replicas;
 pub use violations::Violations;
 use world::World;
+
+/// What costs extra.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wants {
+    /// Every message, to say whether cuts held.
+    pub messages: bool,
+    /// Histories of keys, to say whether they are linearizable.
+    pub histories: bool,
+}
 
 /// Judges one run.
 pub struct Judge<'a> {
@@ -41,12 +52,13 @@ pub struct Judge<'a> {
     world: World,
     found: Violations,
     numbers: Judged,
+    linear: Option<Linear>,
     hears_messages: bool,
 }
 
 impl<'a> Judge<'a> {
-    /// A judge of a run that begins. Only with `hears_messages` can it say whether cuts held.
-    pub fn new(config: &'a RunConfig, hears_messages: bool) -> Judge<'a> {
+    /// A judge of a run that begins.
+    pub fn new(config: &'a RunConfig, wants: Wants) -> Judge<'a> {
         let windows = config.windows.len().max(1);
         let groups = config.groups.len() + config.scripted.len();
         Judge {
@@ -59,7 +71,8 @@ impl<'a> Judge<'a> {
             world: World::new(config),
             found: Violations::default(),
             numbers: Judged::new(windows, groups),
-            hears_messages,
+            linear: wants.histories.then(|| Linear::new(config)),
+            hears_messages: wants.messages,
         }
     }
 
@@ -106,7 +119,9 @@ impl Observer for Judge<'_> {
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
         match *observation {
             Observation::FirstValue { key, version } => self.on_first_value(key, version),
-            Observation::Started { op, group, windows, kind, .. } => self.on_started(now, op, kind, group, windows),
+            Observation::Started { op, group, windows, kind, key, .. } => {
+                self.on_started(now, (op, kind), key, group, windows);
+            }
             Observation::Finished(finished) => self.on_finished(now, finished),
             Observation::Node { node, note, nodes, keys } => {
                 self.on_world_note(now, node, note);

@@ -110,12 +110,25 @@ impl Judge<'_> {
     }
 
     pub(super) fn on_first_value(&mut self, key: KeyId, version: &Version) {
+        if let Some(linear) = &mut self.linear {
+            linear.first_value(key, version);
+        }
         self.ghost.first_value(key, version);
         self.sessions.staleness.first_value(key, version);
     }
 
-    pub(super) fn on_started(&mut self, now: SimTime, op: OpId, kind: OpKind, group: GroupId, windows: u64) {
+    pub(super) fn on_started(
+        &mut self,
+        now: SimTime,
+        (op, kind): (OpId, OpKind),
+        key: KeyId,
+        group: GroupId,
+        windows: u64,
+    ) {
         if kind != OpKind::Update {
+            if let Some(linear) = &mut self.linear {
+                linear.began(key, op);
+            }
             self.sessions.open.insert(op, Open { group, windows, began: now });
         }
     }
@@ -130,6 +143,9 @@ impl Judge<'_> {
         version: &Version,
         context: &Siblings,
     ) {
+        if let Some(linear) = &mut self.linear {
+            linear.wrote(key, op, version, context);
+        }
         let session = op.session();
         let attempt = (version.write().0 >> 54 & 0xff) as u16;
         let open = self.sessions.open.get(&op).copied();
@@ -283,6 +299,9 @@ impl Judge<'_> {
         if began.is_none() {
             let name = self.session_name(finished.session);
             self.found.add(Property::OneReplyPerRequest, || format!("at {now} an operation of {name} ended twice"));
+        }
+        if let Some(linear) = &mut self.linear {
+            linear.ended(finished);
         }
         if finished.outcome != Outcome::Ok
             && finished.outcome != Outcome::Refused

@@ -16,6 +16,9 @@ use super::{Model, Operation, Verdict};
 /// How many operations beside the witness are named.
 const INVOLVED: usize = 8;
 
+/// How many configurations a history may end in before it is not worth to go on from them.
+const ENDS: usize = 256;
+
 /// Where a search may begin, or has come to: operations of unknown outcome that have been placed, and the state.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Configuration<S> {
@@ -124,15 +127,15 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// All configurations in which every operation that returned is placed, from any of these beginnings; none that
-    /// another covers. `None` if the budget is not enough. Empty if there is no order.
+    /// another covers. `None` if the budget is not enough, or there are too many. Empty if there is no order.
     pub fn ends(mut self, starts: &[Configuration<M::State>]) -> Option<Vec<Configuration<M::State>>> {
         let mut ends = Vec::new();
         for start in starts {
             let end = self.run(start, &mut |end| {
                 ends.push(end);
-                false
+                ends.len() > ENDS
             });
-            if matches!(end, End::CutOff) {
+            if !matches!(end, End::Exhausted) {
                 return None;
             }
         }
@@ -239,7 +242,6 @@ impl<'a, M: Model> Search<'a, M> {
                 }
             }
         }
-        list.retain(|&number| self.history[self.closed[number]].invoked <= first_return);
         let open = self.open.iter().take_while(|&&place| self.history[place].invoked <= first_return);
         let open = open.enumerate().filter(|(number, _)| !is_set(&now.open, *number));
         list.extend(open.map(|(number, _)| self.closed.len() + number));

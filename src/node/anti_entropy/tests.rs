@@ -446,6 +446,7 @@ fn exercise_h1_a_recovered_owner_gets_what_it_missed() {
             key,
             profile: crate::node::config::ProfileId(0),
             forwarded: crate::node::message::RequestId::NONE,
+            again: false,
             put: put.into(),
         },
     );

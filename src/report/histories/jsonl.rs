@@ -66,7 +66,8 @@ enum Answer {
 
 /// Reads a history.
 pub fn parse(text: &str, problems: &mut Problems) -> History {
-    let mut reader = Reader { object: None, begun: BTreeMap::new(), instant: 0, clock: 0, first: Vec::new() };
+    let mut reader =
+        Reader { object: None, begun: BTreeMap::new(), made: BTreeMap::new(), instant: 0, clock: 0, first: Vec::new() };
     for (number, line) in (1_u32..).zip(text.lines()) {
         if line.trim().is_empty() {
             continue;
@@ -92,6 +93,8 @@ struct Reader {
     begun: BTreeMap<u64, Begun>,
     /// First values: line, key, write.
     first: Vec<(u32, String, i64, u64)>,
+    /// Numbers of siblings and the lines that made them.
+    made: BTreeMap<u64, u32>,
     instant: u64,
     clock: u64,
 }
@@ -120,19 +123,31 @@ impl Reader {
         }
         match text(event, "event")? {
             "first" => {
+                if object == Object::Text {
+                    return Err(("event", "a text has no first value: it begins empty".into()));
+                }
                 let write = integer(event, "write")?.ok_or(("write", "must be a number".to_string()))?;
+                self.number_made(line, write, object)?;
                 self.first.push((line, text(event, "key")?.to_string(), write, self.instant));
                 Ok(())
             }
             "invoke" => self.invoke(line, event, object, at_ns),
             "write" => {
                 let id = integer(event, "write")?;
-                let context = event.get("context").map_or(Ok(Vec::new()), |list| integers(list, "context"))?;
-                let context = context.into_iter().map(|id| id as u64).collect();
+                let context = match event.get("context").filter(|_| object == Object::Siblings) {
+                    Some(list) => numbers(integers(list, "context")?, "context")?,
+                    None => Vec::new(),
+                };
                 let begun = self.operation(event)?;
                 if !matches!(begun.kind, Kind::Put | Kind::Delete) {
                     return Err(("op", format!("the operation of line {} is no put or delete", begun.line)));
                 }
+                match id {
+                    Some(id) => self.number_made(line, id, object)?,
+                    None if object == Object::Siblings => return Err(("write", "a sibling has a number".into())),
+                    None => {}
+                }
+                let begun = self.operation(event)?;
                 begun.writes.push(Written { id, context });
                 Ok(())
             }
@@ -151,6 +166,18 @@ impl Reader {
         let object = Object::from_name(text(event, "object")?);
         self.object = Some(object.ok_or(("object", "is none of register, text, siblings".to_string()))?);
         Ok(())
+    }
+
+    /// Notes the number of a sibling that was made. Values of registers may be written twice.
+    fn number_made(&mut self, line: u32, id: i64, object: Object) -> Result<(), Wrong> {
+        if object != Object::Siblings {
+            return Ok(());
+        }
+        let id = numbers(vec![id], "write")?[0];
+        match self.made.insert(id, line) {
+            None => Ok(()),
+            Some(before) => Err(("write", format!("{id} was made in line {before} already"))),
+        }
     }
 
     fn operation(&mut self, event: &Map<String, Json>) -> Result<&mut Begun, Wrong> {
@@ -197,7 +224,11 @@ impl Reader {
             ("ok", Kind::Get) if object == Object::Text => Answer::Text(text(event, "text")?.to_string()),
             ("ok", Kind::Get) => {
                 let values = event.get("values").ok_or(("values", "a get that went well returns some".to_string()))?;
-                Answer::Values(integers(values, "values")?)
+                let values = integers(values, "values")?;
+                if object == Object::Siblings {
+                    numbers(values.clone(), "values")?;
+                }
+                Answer::Values(values)
             }
             ("ok", Kind::Put | Kind::Delete) if event.contains_key("write") => {
                 let write = integer(event, "write")?;
@@ -304,10 +335,6 @@ impl Begun {
                             replaces.sort_unstable();
                             Call::WriteSibling { id: id as u64, replaces, deletes }
                         }
-                        (Object::Siblings, None) => {
-                            problems.add(line, "write", "a sibling has a number");
-                            continue;
-                        }
                         (_, id) => Call::Write(id.filter(|_| !deletes)),
                     };
                     let is_told = matches!(answer, Some(Answer::Wrote(Some(told))) if *told == write.id);
@@ -344,4 +371,10 @@ fn integers(list: &Json, field: &'static str) -> Result<Vec<i64>, Wrong> {
     let wrong = || (field, format!("`{list}` is no list of whole numbers"));
     let list = list.as_array().ok_or_else(wrong)?;
     list.iter().map(Json::as_i64).collect::<Option<_>>().ok_or_else(wrong)
+}
+
+/// Numbers of writes, which count from 0.
+fn numbers(list: Vec<i64>, field: &'static str) -> Result<Vec<u64>, Wrong> {
+    let number = |id: i64| u64::try_from(id).map_err(|_| (field, format!("{id} numbers no write")));
+    list.into_iter().map(number).collect()
 }

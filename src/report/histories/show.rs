@@ -56,8 +56,9 @@ pub fn text(file: &str, history: &History, reports: &[KeyReport]) -> String {
     if count == 0 {
         return format!("{file}: valid, 0 operations\n");
     }
-    let (keys, s) = (reports.len(), if reports.len() == 1 { "" } else { "s" });
-    let mut out = format!("{file}: {count} operations on {keys} {}{s}\n", history.object.name());
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let (keys, object) = (reports.len(), history.object.name());
+    let mut out = format!("{file}: {object}, {count} operation{} on {keys} key{}\n", plural(count), plural(keys));
     let mut well = 0;
     for report in reports {
         if report.verdict.is_legal() && reports.len() > KEYS_SHOWN {

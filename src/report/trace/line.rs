@@ -73,7 +73,8 @@ impl Line {
                 for (name, value) in self.fields {
                     object.insert(name.into(), value);
                 }
-                if let Some(op) = self.op {
+                // What a fault shows there is its step, which has a field of its own.
+                if let Some(op) = self.op.filter(|_| self.kind != Kind::Faults) {
                     object.insert("op".into(), json!(op));
                 }
                 object.insert("text".into(), json!(self.text));

@@ -133,11 +133,11 @@ impl<'a> Words<'a> {
         listed(versions.iter().map(|version| self.version(version)), " | ")
     }
 
-    /// What a client had seen when it wrote; nothing is said where it does not count.
+    /// What a client had seen when it wrote; nothing is said where it does not count, or if there is nothing.
     pub fn context(&self, context: &[Version], begins: &str) -> String {
         match (self.config.node.versioning.scheme, context) {
             (Scheme::LastWriteWins, _) => String::new(),
-            (_, []) => ", having seen nothing".into(),
+            (_, []) => String::new(),
             _ => {
                 let clocks = context.iter().map(|version| self.clock(version));
                 format!(", {begins} {}", listed(clocks, " | "))

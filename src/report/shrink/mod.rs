@@ -169,6 +169,7 @@ fn without_restarts(tree: &Json) -> Json {
 
 /// Requests of clients become steps. If there are too many, the run is made shorter and smaller first.
 fn write_clients_out(search: &mut Search<'_>, case: &Case<'_>) {
+    passes::plain_clients(search);
     while !list(&search.best, "clients").is_empty() && !search.is_spent() {
         let Some(ready) = case.ready(&search.best) else { return };
         let mut recorder = Recorder::default();

@@ -19,11 +19,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use dynamo_sim::check::linear::models::{Keyed, Register, RegisterCall, Text};
+use dynamo_sim::check::linear::models::{Keyed, Register, RegisterCall, Siblings, SiblingsCall, Text};
 use dynamo_sim::check::linear::regular::is_regular;
 use dynamo_sim::check::linear::sequential::is_sequential;
 use dynamo_sim::check::linear::sessions::Sessions;
-use dynamo_sim::check::linear::{Operation, Verdict, check};
+use dynamo_sim::check::linear::{Model, Operation, Verdict, check};
 use dynamo_sim::report::histories::export::{to_edn, to_jsonl};
 use dynamo_sim::report::histories::judge::{self, KeyReport, judge};
 use dynamo_sim::report::histories::{Format, History, Object, parse};
@@ -223,21 +223,17 @@ impl Random {
 const ZERO: Register = Register { initial: Some(0) };
 
 /// Tries every order.
-fn by_permutation(history: &[Operation<RegisterCall>], placed: u32, state: i64) -> bool {
-    let is_placed = |at: usize| placed >> at & 1 == 1;
-    let rest = || (0..history.len()).filter(|&at| !is_placed(at));
-    if rest().all(|at| history[at].returned.is_none()) {
-        return true;
+fn by_permutation<M: Model>(model: &M, history: &[Operation<M::Input>]) -> bool {
+    fn goes_on<M: Model>(model: &M, history: &[Operation<M::Input>], placed: u32, state: &M::State) -> bool {
+        let rest = || (0..history.len()).filter(|at| placed >> at & 1 == 0);
+        rest().all(|at| history[at].returned.is_none())
+            || rest().any(|at| {
+                let may_come = rest().all(|other| !history[other].is_before(&history[at]));
+                let after = model.step(state, &history[at].input).filter(|_| may_come);
+                after.is_some_and(|after| goes_on(model, history, placed | 1 << at, &after))
+            })
     }
-    rest().any(|at| {
-        let may_come = rest().all(|other| !history[other].is_before(&history[at]));
-        let after = match history[at].input {
-            RegisterCall::Write(Some(value)) => Some(value),
-            RegisterCall::Read(value) => (value == Some(state)).then_some(state),
-            _ => None,
-        };
-        may_come && after.is_some_and(|after| by_permutation(history, placed | 1 << at, after))
-    })
+    goes_on(model, history, 0, &model.initial())
 }
 
 fn by_stateright(history: &[Operation<RegisterCall>]) -> bool {
@@ -289,7 +285,7 @@ fn ten_thousand_small_histories_are_judged_as_others_judge_them() {
         let history = random.history(false);
         let verdict = check(&ZERO, &history, BUDGET);
         let ours = verdict.is_legal();
-        assert_eq!(ours, by_permutation(&history, 0, 0), "by permutation, history {number}: {history:?}");
+        assert_eq!(ours, by_permutation(&ZERO, &history), "by permutation, history {number}: {history:?}");
         assert_eq!(ours, by_stateright(&history), "by stateright, history {number}: {history:?}");
         if history.iter().all(|operation| operation.returned.is_some()) {
             assert_eq!(ours, by_todc(&history), "by todc-utils, history {number}: {history:?}");
@@ -314,13 +310,38 @@ fn ten_thousand_small_histories_are_judged_as_others_judge_them() {
                 if keeps_witness || own.returned.is_none() {
                     cut.push(own);
                 }
-                by_permutation(&cut, 0, 0)
+                by_permutation(&ZERO, &cut)
             };
             assert!(cut(false) && !cut(true), "witness {witness} of history {number}: {history:?}");
         }
         legal += u32::from(ours);
     }
     assert!((1_000..9_000).contains(&legal), "both verdicts occur: {legal} of 10 000 are legal");
+}
+
+#[test]
+fn small_histories_of_siblings_are_judged_as_trying_every_order_does() {
+    let mut random = Random(3);
+    let mut legal = 0;
+    for number in 0..5_000 {
+        let mut history = Vec::new();
+        for operation in random.history(true) {
+            let mut some = |of: u64| (1..=of).filter(|_| random.below(3) == 0).collect::<Vec<u64>>();
+            let input = match operation.input {
+                RegisterCall::Write(id) => SiblingsCall::Write {
+                    id: id.expect("it has a number") as u64,
+                    replaces: some(7),
+                    deletes: history.len() % 5 == 4,
+                },
+                _ => SiblingsCall::Read(some(4)),
+            };
+            history.push(Operation { invoked: operation.invoked, returned: operation.returned, input });
+        }
+        let ours = check(&Siblings, &history, BUDGET).is_legal();
+        assert_eq!(ours, by_permutation(&Siblings, &history), "history {number}: {history:?}");
+        legal += u32::from(ours);
+    }
+    assert!((200..4_800).contains(&legal), "both verdicts occur: {legal}");
 }
 
 /// Tries every order of the writes and asks each read by itself.

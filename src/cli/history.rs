@@ -54,7 +54,7 @@ pub(super) struct HistoryArguments {
     #[arg(long, value_enum, conflicts_with_all = ["budget", "format"])]
     to: Option<Target>,
     /// States that a key may take before it is undecided
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     budget: u64,
     /// What registers hold at the beginning, instead of nothing
     #[arg(long, value_name = "N", allow_negative_numbers = true)]

@@ -89,6 +89,8 @@ pub enum Message {
     ForwardAck {
         /// At the node that passed it on.
         request: RequestId,
+        /// Why it does not happen, if it does not: the node that passed it on knows whether another may be leading it.
+        refused: Option<Outcome>,
     },
     /// Answer to a client's read.
     GetReply {

@@ -271,7 +271,7 @@ impl Node {
                     out,
                 );
             }
-            Message::ForwardAck { request } => self.on_forward_ack(request),
+            Message::ForwardAck { request, refused } => self.on_forward_ack(request, refused, out),
             Message::Read { request, key } if commons.instant_storage && self.disk_error.is_none() => {
                 // The common case without the detour over storage's queue.
                 self.stats.reads += 1;

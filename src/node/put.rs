@@ -40,6 +40,17 @@ pub fn write_id(op: OpId, attempt: u16) -> WriteId {
     WriteId(op.0 & !(0xff << 54) | u64::from(attempt) << 54)
 }
 
+/// Says that a write is not led here: to the client, or to who passed it on.
+fn refuse(from: Endpoint, asked: Asked, arrival: &PutArrival, outcome: Outcome, out: &mut Outputs) {
+    match from.as_node() {
+        None => out.answer(asked, did_not_happen(outcome, arrival.again)),
+        Some(_) => {
+            let (request, refused) = (arrival.forwarded, Some(outcome));
+            out.send(from, asked.op, asked.attempt, Message::ForwardAck { request, refused });
+        }
+    }
+}
+
 /// The answer to a write that is not led here. If another node may be leading it, nobody knows whether it happens.
 fn did_not_happen(outcome: Outcome, again: bool) -> Message {
     Message::PutReply { outcome: if again { Outcome::Timeout } else { outcome }, version: None }
@@ -54,14 +65,9 @@ impl Node {
         arrival: PutArrival,
         out: &mut Outputs,
     ) {
-        if let Some(sender) = from.as_node() {
-            // Taken over from a node that may not lead it; it waits to hear so.
-            let request = arrival.forwarded;
-            out.send(Endpoint::node(sender), arrival.op, arrival.attempt, Message::ForwardAck { request });
-        }
         let placement = self.placement(commons);
         if arrival.forwarded != RequestId::NONE || self.may_lead(commons, &placement, arrival.key, arrival.profile) {
-            self.lead_put(commons, now, &placement, arrival, out);
+            self.lead_put(commons, now, &placement, from, arrival, out);
         } else {
             self.forward(commons, now, &placement, arrival, SmallVec::new(), out);
         }
@@ -140,8 +146,12 @@ impl Node {
         }
     }
 
-    pub(super) fn on_forward_ack(&mut self, request: RequestId) {
-        self.memory.requests.end(request);
+    /// Who got the write has taken it over, or will not lead it.
+    pub(super) fn on_forward_ack(&mut self, request: RequestId, refused: Option<Outcome>, out: &mut Outputs) {
+        let Some(request) = self.memory.requests.remove(request) else { return };
+        if let (Some(outcome), Work::Forward { tried, .. }) = (refused, &request.work) {
+            out.answer(request.asked(), did_not_happen(outcome, tried.len() > 1));
+        }
     }
 
     /// Nobody took the write over: the coordinator chosen is silent, the next one is tried.
@@ -167,6 +177,7 @@ impl Node {
         commons: &mut Commons,
         now: SimTime,
         placement: &Placement,
+        from: Endpoint,
         arrival: PutArrival,
         out: &mut Outputs,
     ) {
@@ -178,15 +189,20 @@ impl Node {
         self.count_passed_over(commons, list, profile.n);
         let planned = quorum::plan(self.ask(commons, list, profile, profile.w), |node| self.trusts(node));
         let Some((targets, next)) = planned else {
-            out.answer(asked, did_not_happen(Outcome::TooFewReplicas, arrival.again));
+            refuse(from, asked, &arrival, Outcome::TooFewReplicas, out);
             return;
         };
         let local = self.held(key);
         if commons.config.coordination.conflicts == Conflicts::Refused && self.would_fork(commons, &local, &put.context)
         {
             self.stats.refused += 1;
-            out.answer(asked, did_not_happen(Outcome::Refused, arrival.again));
+            refuse(from, asked, &arrival, Outcome::Refused, out);
             return;
+        }
+        if let Some(sender) = from.as_node() {
+            // Taken over from a node that may not lead it; it waits to hear so.
+            let request = arrival.forwarded;
+            out.send(Endpoint::node(sender), op, attempt, Message::ForwardAck { request, refused: None });
         }
         self.stats.puts_led += 1;
         let version = self.new_version(commons, now, key, &local, &put, write_id(op, attempt));

@@ -268,6 +268,7 @@ impl Node {
                 self.disk.unflushed.remember(key, before.as_deref().unwrap_or(self.disk.table.get(key)));
             }
         }
+        self.remember_own_counter(key, version);
         let change = self.disk.table.apply(key, version, self.scheme, whole);
         if change.old != change.new {
             self.disk.roots.change(commons.keys.segment(key), change.old, change.new);
@@ -287,6 +288,21 @@ impl Node {
             }
         }
         change.applied
+    }
+
+    /// A clock that was truncated somewhere may replace versions that show this node's last counter without showing it
+    /// itself. The counter outlives them, or the next write led here would reuse a dot.
+    fn remember_own_counter(&mut self, key: KeyId, incoming: &Version) {
+        let Scheme::VectorClock { max_entries: Some(_), .. } = self.scheme else { return };
+        let me = self.actor();
+        if incoming.clock().get(me) > 0 {
+            return;
+        }
+        let counter = version::last_counter(self.disk.table.get(key), me);
+        if counter > 0 {
+            let issued = self.disk.issued.entry(key).or_insert(0);
+            *issued = counter.max(*issued);
+        }
     }
 
     /// Removes a key of which only tombstones are left. Returns whether it was one.

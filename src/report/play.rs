@@ -106,7 +106,7 @@ pub fn play_watched(
         }
         cluster::run(config, &mut observers)
     };
-    let (violations, judged) = judge.map(|judge| judge.finish(&end)).unzip();
+    let (violations, judged) = judge.map(Judge::finish).unzip();
     let marks = marker.map(|marker| marker.finish(&end));
     let measured = recorder.finish(config, &end, judged).with_marks(marks.clone());
     let answer = |query: &Query| match scope(config, &query.narrow) {

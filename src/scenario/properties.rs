@@ -19,14 +19,28 @@ pub enum Standing {
     CannotHold(&'static str),
 }
 
+/// Rounds of anti-entropy with random peers after which two replicas have met, but once in millions.
+const ROUNDS: u64 = 20;
+
 /// What of a configuration the properties ask for.
 struct Facts {
     vector_clock: bool,
     last_write_wins: bool,
     strict: bool,
     intersects: bool,
+    /// What a read returns is on so many replicas by then that the next read meets one of them.
     write_back: bool,
     several_writers: bool,
+    /// Writes may carry no context.
+    blind: bool,
+    /// Writes may carry a context without what their session has written since it read.
+    reads_only: bool,
+    /// Clocks lose entries.
+    pruned: bool,
+    /// Stale contexts leave merged clocks behind.
+    merged: bool,
+    /// Rounds of anti-entropy of each node after everything has healed; nothing if there are none.
+    repair_rounds: Option<u64>,
     data_lost: bool,
     unflushed: bool,
     tombstones: Tombstones,
@@ -77,10 +91,33 @@ pub fn weakest_quorum(spec: &Spec) -> (u32, u32, u32, bool) {
     (r, w, n, strict)
 }
 
+/// What the writes of a scenario carry. An update carries what it has just read.
+fn contexts(spec: &Spec) -> Vec<ClientContext> {
+    let puts = |group: &&ClientGroup| {
+        let mix = &group.mix;
+        [mix.put, mix.delete, mix.write_then_read].iter().any(|weight| *weight > 0.0)
+    };
+    let mut contexts: Vec<ClientContext> = spec.clients.iter().filter(puts).map(|group| group.context).collect();
+    for step in &spec.script {
+        let context = match step.action() {
+            Action::Put(put) => &put.context,
+            Action::Delete(delete) => &delete.context,
+            _ => continue,
+        };
+        contexts.push(match context {
+            PutContext::LastSeen => ClientContext::LastSeen,
+            PutContext::LastRead | PutContext::Step(_) => ClientContext::LastRead,
+            PutContext::None => ClientContext::None,
+        });
+    }
+    contexts
+}
+
 impl Facts {
     fn of(spec: &Spec) -> Facts {
         let cluster = &spec.cluster;
         let (r, w, n, strict) = weakest_quorum(spec);
+        let contexts = contexts(spec);
         let chaos = spec.chaos.as_ref();
         let on = |test: fn(&Chaos) -> bool| chaos.is_some_and(test);
         let crashes =
@@ -107,6 +144,14 @@ impl Facts {
             intersects: r + w > n,
             write_back: matches!(&cluster.read_repair, Mechanism::On(repair) if repair.mode == RepairMode::Blocking && repair.chance.0 >= 1.0),
             several_writers: sessions + writers.len() as u64 > 1,
+            blind: contexts.contains(&ClientContext::None),
+            reads_only: contexts.contains(&ClientContext::LastRead),
+            pruned: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None)),
+            merged: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.next == NextCount::Merged),
+            repair_rounds: match &cluster.anti_entropy {
+                Mechanism::On(repair) => repair.every.0.map(|every| spec.settle.0 / every.0.max(1)),
+                Mechanism::Off => None,
+            },
             data_lost: any_action(spec, |action| match action {
                 Action::Wipe(_) => true,
                 Action::Crash(crash) => crash.disk == DiskFate::Lost,
@@ -151,30 +196,48 @@ impl Property {
         let partial = (!facts.intersects, "R + W is not more than N");
         let sloppy = (!facts.strict, "quorum is sloppy");
         let moves = (facts.moves, "nodes join or leave");
+        let unrepaired = [
+            (facts.unhealed, "a fault never heals"),
+            (facts.repair_rounds.is_none(), "anti-entropy is off"),
+            (
+                facts.repair_rounds.is_some_and(|rounds| rounds < ROUNDS),
+                "`settle` is shorter than 20 rounds of anti-entropy",
+            ),
+        ];
+        let tombstones_go = (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever");
+        let limited = (
+            matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)),
+            "hints are limited",
+        );
+        let pruned = (facts.pruned, "clocks are truncated");
+        let merged = (facts.merged, "merged clocks keep what is stored beside them");
+        let blind = (facts.blind, "writes may carry no context");
+        let clocks_decide = (facts.last_write_wins, "clocks decide which write is the newest");
+        // Clocks of server ids hide a write from one that had not seen it, if both have one coordinator.
+        let alike = [
+            (facts.vector_clock && facts.several_writers, "vector clocks with several writers"),
+            (
+                facts.vector_clock && (facts.blind || facts.reads_only),
+                "vector clocks and writes that do not carry what their session has written",
+            ),
+            (
+                facts.vector_clock && (!facts.strict || !facts.intersects || facts.moves),
+                "vector clocks and reads that may be stale",
+            ),
+        ];
         match self {
             Property::NoLostAcknowledgedWrites if facts.last_write_wins => {
                 CannotHold("the last write wins, and the other is thrown away")
             }
-            Property::NoLostAcknowledgedWrites => first(&[
-                (facts.vector_clock && facts.several_writers, "vector clocks with several writers"),
-                lost,
-                unflushed,
-                (
-                    matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)),
-                    "hints are limited",
-                ),
-                (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
-            ]),
+            Property::NoLostAcknowledgedWrites => {
+                first(&[alike[0], alike[1], alike[2], lost, unflushed, limited, tombstones_go])
+            }
             Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
-            Property::NewestWriteWins => first(&[lost, unflushed, (facts.unhealed, "a fault never heals")]),
+            Property::NewestWriteWins => {
+                first(&[lost, unflushed, unrepaired[0], unrepaired[1], unrepaired[2], tombstones_go])
+            }
             Property::Regular | Property::Linearizable if !facts.intersects => CannotHold("R + W is not more than N"),
-            Property::Regular => first(&[
-                sloppy,
-                lost,
-                unflushed,
-                moves,
-                (facts.last_write_wins, "clocks decide which write is the newest"),
-            ]),
+            Property::Regular => first(&[sloppy, lost, unflushed, moves, clocks_decide, tombstones_go, pruned]),
             Property::Linearizable => first(&[
                 sloppy,
                 lost,
@@ -182,17 +245,36 @@ impl Property {
                 moves,
                 (!facts.write_back, "reads do not write back"),
                 (facts.several_writers, "several writers"),
+                clocks_decide,
+                tombstones_go,
+                pruned,
+                blind,
+                alike[1],
             ]),
-            Property::ReadYourWrites | Property::MonotonicWrites | Property::WritesFollowReads => first(&[
-                sloppy,
-                partial,
-                lost,
-                unflushed,
-                moves,
-                (facts.last_write_wins, "clocks decide which write is the newest"),
-            ]),
-            Property::MonotonicReads => {
-                first(&[sloppy, partial, lost, unflushed, moves, (!facts.write_back, "reads do not write back")])
+            Property::ReadYourWrites
+            | Property::MonotonicReads
+            | Property::MonotonicWrites
+            | Property::WritesFollowReads => {
+                let reads = matches!(self, Property::MonotonicReads | Property::WritesFollowReads);
+                let writes = matches!(self, Property::MonotonicWrites | Property::WritesFollowReads);
+                first(&[
+                    sloppy,
+                    partial,
+                    lost,
+                    unflushed,
+                    moves,
+                    clocks_decide,
+                    alike[0],
+                    alike[1],
+                    tombstones_go,
+                    pruned,
+                    (reads && !facts.write_back, "reads do not write back"),
+                    (writes && facts.blind, "writes may carry no context"),
+                    (
+                        self == Property::MonotonicWrites && facts.reads_only,
+                        "writes do not carry what their session has written",
+                    ),
+                ])
             }
             Property::RefusedWritesNeverAppear | Property::OneReplyPerRequest | Property::NoInventedValues => {
                 Guaranteed
@@ -200,19 +282,14 @@ impl Property {
             Property::AcksAreHonest => {
                 let late =
                     spec.cluster.storage.flush != Flush::BeforeAck || spec.cluster.storage.buffer.as_on().is_some();
-                unless(late, "writes are acknowledged before they are safe")
+                first(&[(late, "writes are acknowledged before they are safe"), lost])
             }
             Property::AvailableWhenReachable => first(&[
                 (facts.lossy, "messages or nodes suffer"),
                 (!matches!(spec.cluster.detector, Detector::Perfect), "nodes do not know who is reachable"),
                 (spec.cluster.coordination.conflicts == Conflicts::Refused, "writes that conflict are refused"),
             ]),
-            Property::ReplicasNeverGoBack => first(&[
-                lost,
-                unflushed,
-                moves,
-                (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
-            ]),
+            Property::ReplicasNeverGoBack => first(&[lost, unflushed, moves, tombstones_go]),
             Property::CausalityTracked if facts.last_write_wins => CannotHold("timestamps do not track causality"),
             Property::CausalityTracked => first(&[
                 (facts.vector_clock, "clocks of server ids do not tell concurrent writes apart"),
@@ -230,29 +307,30 @@ impl Property {
                 first(&[(old_id && facts.data_lost, "nodes count on under their old identity"), unflushed])
             }
             Property::PruningIsSafe => Guaranteed,
-            Property::NoResurrectedSiblings => {
-                let pruned = matches!(&spec.cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None));
-                first(&[
-                    (pruned, "clocks are truncated"),
-                    lost,
-                    unflushed,
-                    (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"),
-                ])
-            }
+            // What has replaced a value must not be lost itself.
+            Property::NoResurrectedSiblings | Property::NoResurrectedDeletes => first(&[
+                pruned,
+                merged,
+                lost,
+                unflushed,
+                tombstones_go,
+                clocks_decide,
+                limited,
+                alike[0],
+                alike[1],
+                alike[2],
+            ]),
             Property::TombstonesWin if facts.tombstones == Tombstones::None => CannotHold("deletes leave no tombstone"),
-            Property::TombstonesWin => first(&[lost, unflushed]),
-            Property::NoResurrectedDeletes | Property::RecreatedKeysSurvive => {
-                first(&[(facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever"), lost, unflushed])
+            Property::TombstonesWin => first(&[lost, unflushed, pruned, merged, tombstones_go, clocks_decide]),
+            Property::RecreatedKeysSurvive => {
+                first(&[tombstones_go, lost, unflushed, alike[0], alike[1], alike[2], clocks_decide])
             }
             Property::Convergence => first(&[
-                (facts.unhealed, "a fault never heals"),
-                (
-                    !matches!(&spec.cluster.anti_entropy, Mechanism::On(repair) if repair.every != OrNever(None)),
-                    "anti-entropy is off",
-                ),
-                (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
-                // One replica has dropped a tombstone and gets it back from another that has not.
-                (facts.tombstones == Tombstones::ForAWhile, "tombstones are dropped at different times"),
+                unrepaired[0],
+                unrepaired[1],
+                unrepaired[2],
+                // One replica has dropped a tombstone and gets it, or what it had seen, back from another that has not.
+                (facts.tombstones != Tombstones::Forever, "tombstones are dropped at different times"),
             ]),
             Property::HintsConserved | Property::TreesAgree | Property::ReadRepairIsSound => Guaranteed,
             Property::ViewsConverge => {

@@ -4,7 +4,6 @@ use super::Judge;
 use super::ghost::{Write, covers, session_of};
 use crate::check::linear::online::KeyVerdict;
 use crate::check::properties::Property;
-use crate::cluster::outcome::RunEnd;
 use crate::history::Ending;
 use crate::kernel::ids::{KeyId, NodeId, OpId};
 use crate::kernel::time::{SimTime, Span};
@@ -15,7 +14,7 @@ use crate::node::membership::Placement;
 use crate::node::stats::Stats;
 use crate::store::merkle::entry_hash;
 use crate::version::siblings::same_versions;
-use crate::version::{Scheme, Version};
+use crate::version::{Dot, Scheme, Version};
 
 /// A suspicion that has lasted so long in peace is never taken back.
 const STUBBORN: Span = Span::from_secs(10);
@@ -38,8 +37,8 @@ impl Judge<'_> {
         self.measure_convergence(now, self.world.last_change);
     }
 
-    /// What is said only when the run's own results are known.
-    pub(super) fn last_words(&mut self, end: &RunEnd) {
+    /// What takes its time.
+    pub(super) fn last_words(&mut self) {
         if let Some(linear) = self.linear.take() {
             let verdicts = linear.finish();
             let of = |wanted: fn(&KeyVerdict) -> bool| verdicts.iter().filter(|(_, verdict)| wanted(verdict)).count();
@@ -55,11 +54,6 @@ impl Judge<'_> {
                     format!("operation {} of {session} on {name} fits into no order", op.number())
                 });
             }
-        }
-        if end.split_rings > 1 {
-            self.found.add(Property::ViewsConverge, || {
-                format!("the nodes that run hold {} different views of the membership", end.split_rings)
-            });
         }
     }
 
@@ -108,6 +102,16 @@ impl Judge<'_> {
 
     /// Leaks, and suspicions that nobody takes back.
     fn look_at_members(&mut self, now: SimTime, nodes: &[Node], up: &[bool], placement: &Placement) {
+        // Who is no member hears of changes late or never.
+        let members = nodes.iter().filter(|node| up[node.id().index()] && placement.ring.is_member(node.id()));
+        let mut views: Vec<u128> = members.map(|node| node.view().hash()).collect();
+        views.sort_unstable();
+        views.dedup();
+        if views.len() > 1 {
+            self.found.add(Property::ViewsConverge, || {
+                format!("in the end the members that run hold {} different views", views.len())
+            });
+        }
         let is_calm = !self.world.has_faults();
         let quiet_for = now.since(self.world.last_heal.unwrap_or(SimTime::ZERO));
         for node in nodes.iter().filter(|node| up[node.id().index()]) {
@@ -239,7 +243,7 @@ impl Judge<'_> {
             if cause == LossCause::Truncation {
                 self.found.add(Property::PruningIsSafe, example);
             }
-            if write.recreates && !write.is_tombstone() {
+            if write.recreates && cause == LossCause::Tombstone {
                 self.found.add(Property::RecreatedKeysSurvive, example);
             }
         }
@@ -255,7 +259,8 @@ impl Judge<'_> {
                 LossCause::LastWriteWins
             } else if matches!(coverer.value(), crate::version::Value::Tombstone) {
                 LossCause::Tombstone
-            } else if coverer.is_truncated() || write.version.is_truncated() {
+            } else if !counts(coverer, write.version.dot()) {
+                // The clock does not count the write, and counts as newer all the same: an entry is missing in the other.
                 LossCause::Truncation
             } else {
                 LossCause::ClockCollision
@@ -292,4 +297,10 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+/// Whether a version's clock, with what did not fit into it, counts an event.
+fn counts(version: &Version, dot: Dot) -> bool {
+    let evicted = version.evicted().iter().any(|entry| entry.actor == dot.actor && entry.counter >= dot.counter);
+    evicted || version.dot() == dot || version.has_seen(dot)
 }

@@ -15,7 +15,6 @@ mod violations;
 mod world;
 
 use crate::cluster::config::RunConfig;
-use crate::cluster::outcome::RunEnd;
 use crate::history::{Interest, Observation, Observer};
 use crate::kernel::ids::{KeyId, NodeId, SessionId};
 use crate::kernel::time::SimTime;
@@ -77,8 +76,8 @@ impl<'a> Judge<'a> {
     }
 
     /// What was found, and the numbers.
-    pub fn finish(mut self, end: &RunEnd) -> (Violations, Judged) {
-        self.last_words(end);
+    pub fn finish(mut self) -> (Violations, Judged) {
+        self.last_words();
         (self.found, self.numbers)
     }
 
@@ -144,7 +143,7 @@ impl Observer for Judge<'_> {
             }
             Observation::Placed { placement, nodes, keys } => self.on_placed(now, placement, nodes, keys),
             Observation::Sent { way, .. } => self.on_sent(now, way),
-            Observation::Arrived { way, end, .. } => self.on_arrived(now, way, end),
+            Observation::Arrived { way, sent_at, end, .. } => self.on_arrived(now, way, sent_at, end),
             Observation::FaultBegins { step } => self.on_fault(now, step, true),
             Observation::FaultEnds { step } => self.on_fault(now, step, false),
             Observation::Down { node, crashed, nodes, keys } => {

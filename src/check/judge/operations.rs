@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::node::commons::Directory;
 use crate::node::config::{Counting, ProfileId, Quorum};
 use crate::node::message::Outcome;
-use crate::version::{Scheme, Siblings, Version};
+use crate::version::{Scheme, Siblings, Value, Version};
 
 /// Keys of sessions that are remembered at a time; the longest unused are forgotten.
 const REMEMBERED: usize = 1 << 16;
@@ -157,7 +157,11 @@ impl Judge<'_> {
         };
         let known = self.sessions.known(session, key);
         let last = known.last;
-        let (acked, read) = (known.acked.clone(), known.read.clone());
+        // What comes late does not follow what its session did meanwhile.
+        let (acked, read) = match open {
+            Some(_) => (known.acked.clone(), known.read.clone()),
+            None => (None, Siblings::new()),
+        };
         let ghost = self.ghost.key_mut(key);
         let before: SmallVec<[Event; 1]> =
             acked.iter().filter_map(|version| ghost.find(version)).map(|write| write.event).collect();
@@ -282,6 +286,10 @@ impl Judge<'_> {
                 || in_table()
                 || (!strict && (write.hinted_by.iter().any(|(holder, _)| *holder == id) || as_hint()))
         };
+        if self.tombstones_go && matches!(version.value(), Value::Tombstone) {
+            // Whoever had only this has nothing left.
+            return;
+        }
         let holders = nodes.iter().filter(|node| stores(node)).count();
         if holders < usize::from(profile.w) {
             let (node, key) = (self.node_name(leader), self.key_name(key));
@@ -461,7 +469,10 @@ impl Judge<'_> {
                 && !delete.appeared
                 && matches!(delete.fate, Fate::Acked(at) if at <= sent_at)
                 && read.iter().any(|version| ghost.find(version).is_some_and(|write| delete.past.has(write.event)))
-                && !self.replicas.anybody_holds(key, |version| ghost.includes(version, delete.event))
+                && !finished.nodes.iter().any(|node| {
+                    let mut held = node.versions(key).iter().chain(node.hints().of_key(key));
+                    held.any(|version| ghost.includes(version, delete.event))
+                })
         });
         if let Some(place) = returned {
             self.ghost.key_mut(key).writes[place].appeared = true;

@@ -80,11 +80,6 @@ impl Replicas {
         ring.replicas_of(keys.segment(key), ring.replicas()).iter().copied().collect()
     }
 
-    /// Whether some replica holds a version like this.
-    pub fn anybody_holds(&self, key: KeyId, is_it: impl Fn(&Version) -> bool) -> bool {
-        self.held.get(key.index()).is_some_and(|held| held.iter().any(|(_, held)| held.iter().any(&is_it)))
-    }
-
     pub fn held_by(&self, key: KeyId, node: NodeId) -> &[Version] {
         let held = self.held.get(key.index()).and_then(|held| held.iter().find(|(holder, _)| *holder == node));
         held.map_or(&[], |(_, held)| held.versions())
@@ -318,12 +313,28 @@ impl Judge<'_> {
     pub(super) fn on_removed(&mut self, now: SimTime, node: NodeId, key: KeyId, nodes: &[Node], keys: &Directory) {
         let held = nodes[node.index()].versions(key);
         let before = self.replicas.set(key, node, Siblings::from(held));
-        let n = self.replicas.owners(key, keys).len().min(self.config.node.n as usize);
-        let missed = before.iter().find(|version| {
-            let holds = |other: &&Node| other.versions(key).iter().any(|held| covers(held, version, self.scheme));
-            !matches!(version.value(), Value::Tombstone) && nodes.iter().filter(holds).count() < n
+        let ghost = self.ghost.key(key);
+        let missed = before.iter().find_map(|version| {
+            let event = ghost.and_then(|ghost| ghost.find(version)).map(|write| write.event);
+            let has = |held: &Version| {
+                covers(held, version, self.scheme)
+                    || event.zip(ghost).is_some_and(|(event, ghost)| ghost.includes(held, event))
+            };
+            let copies = |node: &Node| {
+                let hint = node.hints().of_key(key).any(has);
+                usize::from(node.versions(key).iter().any(has)) + usize::from(hint)
+            };
+            // Where W owners acknowledged it, as many hold it still; otherwise whoever it was given to. Copies in hints
+            // may come to owners that have it.
+            let write = ghost.and_then(|ghost| ghost.find(version));
+            let write = write.filter(|write| write.stands() && write.hinted_by.is_empty());
+            let w = write
+                .and_then(|write| write.profile)
+                .map(|profile| self.config.node.profiles[usize::from(profile.0)].w);
+            let needed = w.map_or(1, usize::from);
+            (nodes.iter().map(copies).sum::<usize>() < needed).then_some((version, needed))
         });
-        if let Some(version) = missed
+        if let Some((version, n)) = missed
             && !self.tombstones_go
         {
             let (node, key) = (self.node_name(node), self.key_name(key));

@@ -6,7 +6,7 @@ use super::Judge;
 use crate::check::properties::Property;
 use crate::cluster::config::{Action, Fault, RunConfig};
 use crate::history::{Way, WayEnd};
-use crate::kernel::ids::{Endpoint, GroupId, NodeId, SessionId};
+use crate::kernel::ids::{Endpoint, GroupId, NodeId, OpId, SessionId};
 use crate::kernel::time::{SimTime, Span};
 use crate::network::CutSpec;
 use crate::network::config::{EndSet, Site};
@@ -33,6 +33,8 @@ pub(super) struct World {
     pub last_heal: Option<SimTime>,
     /// By observer and peer: since when it is suspected.
     pub suspected: BTreeMap<(NodeId, NodeId), SimTime>,
+    /// Messages that wait for a paused process.
+    waiting: BTreeMap<(Endpoint, Endpoint, OpId, u16, usize, SimTime), u32>,
     /// Under last write wins: the greatest version that any replica has stored, by key.
     pub newest: Vec<Option<Version>>,
 }
@@ -49,6 +51,7 @@ impl World {
             last_change: SimTime::ZERO,
             last_heal: None,
             suspected: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             newest: Vec::new(),
         }
     }
@@ -125,8 +128,19 @@ impl Judge<'_> {
     }
 
     /// A message has arrived: was there a cut between its ends?
-    pub(super) fn on_arrived(&mut self, now: SimTime, way: Way, end: WayEnd) {
-        if end != WayEnd::Taken || way.from == way.to {
+    pub(super) fn on_arrived(&mut self, now: SimTime, way: Way, sent_at: SimTime, end: WayEnd) {
+        if way.from == way.to || !matches!(end, WayEnd::Taken | WayEnd::ReceiverPaused) {
+            return;
+        }
+        // What waits for a paused process has arrived already.
+        let name = (way.from, way.to, way.op, way.attempt, way.leg.index(), sent_at);
+        if end == WayEnd::ReceiverPaused {
+            *self.world.waiting.entry(name).or_insert(0u32) += 1;
+        } else if let Some(waiting) = self.world.waiting.get_mut(&name) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                self.world.waiting.remove(&name);
+            }
             return;
         }
         let config = self.config;

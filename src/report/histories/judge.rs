@@ -25,33 +25,31 @@ pub struct KeyReport {
 /// Judges each key of a history, the register beginning with `initial`, and no key taking more than `budget`
 /// configurations.
 pub fn judge(history: &History, initial: Option<i64>, budget: u64) -> Vec<KeyReport> {
-    let all: Vec<Operation<(&str, &Call)>> = history.operations.iter().map(keyed).collect();
-    let parts = by_key(&all, |(key, _)| key.to_string());
-    let judge_one = |(key, part): (String, Vec<(usize, Operation<(&str, &Call)>)>)| {
-        let places: Vec<usize> = part.iter().map(|(place, _)| *place).collect();
-        let calls: Vec<Operation<&Call>> = part.iter().map(|(_, o)| with(o, o.input.1)).collect();
-        let verdict = match history.object {
-            Object::Register => check(&Register { initial }, &each(&calls, register), budget),
-            Object::Text => check(&Text, &each(&calls, text), budget),
-            Object::Siblings => check(&Siblings, &each(&calls, siblings), budget),
-        };
-        let verdict = match verdict {
-            Verdict::Illegal { witness, involved } => Verdict::Illegal {
-                witness: places[witness],
-                involved: involved.into_iter().map(|place| places[place]).collect(),
-            },
-            verdict => verdict,
-        };
-        let is_register = history.object == Object::Register;
-        let regular = is_register.then(|| is_regular(initial, &each(&calls, register))).flatten();
-        let widening_ns = is_register.then(|| widening(history, &places, initial)).flatten();
-        KeyReport { key, operations: places.len(), verdict, regular, widening_ns }
-    };
-    parts.into_iter().map(judge_one).collect()
+    let all: Vec<Operation<&str>> = history.operations.iter().map(|one| with(&one.operation, &*one.key)).collect();
+    let places = |part: Vec<(usize, _)>| part.into_iter().map(|(place, _)| place).collect();
+    let parts = by_key(&all, |key| key.to_string()).into_iter();
+    parts.map(|(key, part)| judge_key(history, key, places(part), initial, budget)).collect()
 }
 
-fn keyed(recorded: &super::Recorded) -> Operation<(&str, &Call)> {
-    with(&recorded.operation, (&recorded.key, &recorded.operation.input))
+fn judge_key(history: &History, key: String, places: Vec<usize>, initial: Option<i64>, budget: u64) -> KeyReport {
+    let operations = places.iter().map(|&place| &history.operations[place].operation);
+    let calls: Vec<Operation<&Call>> = operations.map(|operation| with(operation, &operation.input)).collect();
+    let verdict = match history.object {
+        Object::Register => check(&Register { initial }, &each(&calls, register), budget),
+        Object::Text => check(&Text, &each(&calls, text), budget),
+        Object::Siblings => check(&Siblings, &each(&calls, siblings), budget),
+    };
+    let verdict = match verdict {
+        Verdict::Illegal { witness, involved } => Verdict::Illegal {
+            witness: places[witness],
+            involved: involved.into_iter().map(|place| places[place]).collect(),
+        },
+        verdict => verdict,
+    };
+    let is_register = history.object == Object::Register;
+    let regular = is_register.then(|| is_regular(initial, &each(&calls, register))).flatten();
+    let widening_ns = is_register.then(|| widening(history, &places, initial)).flatten();
+    KeyReport { key, operations: places.len(), verdict, regular, widening_ns }
 }
 
 fn with<I, J>(operation: &Operation<I>, input: J) -> Operation<J> {

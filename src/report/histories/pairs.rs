@@ -51,9 +51,10 @@ impl Pairs {
         problems: &mut Problems,
     ) {
         if let Some(before) = self.under_way.get(&process) {
-            let why = if before.given_up { "whose outcome nobody knows: it must go on under a new number" } else { "" };
+            let why =
+                if before.given_up { ", whose outcome nobody knows: it must go on under a new number" } else { "" };
             let since = format!("process {process} has an operation in flight, invoked in line {}", before.line);
-            problems.add(line, "process", format!("{since} {why}").trim_end().to_string());
+            problems.add(line, "process", format!("{since}{why}"));
             return;
         }
         self.instant += 1;

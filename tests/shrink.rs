@@ -294,6 +294,28 @@ fn a_failing_run_becomes_a_small_file_that_proves_it() {
 }
 
 #[test]
+fn a_property_that_is_broken_stays_the_one_that_is_broken() {
+    let directory = folder("stale.json", &stale());
+    let path = directory.path();
+    let arguments =
+        ["shrink", "stale.json", "--seed", "3", "--where", "r=2", "--property", "regular", "--budget", "300"];
+    let output = program(&arguments, path);
+    assert_eq!(status(&output), 0, "{}", said(&output));
+    let tree = read(&path.join("stale-3-regular.json"));
+    let text = layout::text(&tree);
+    assert_eq!(tree["expect"], json!([{ "property": "regular", "must": "break" }]), "{text}");
+    assert!(tree["about"].as_str().is_some_and(|about| about.starts_with("Broken: regular: ")), "{text}");
+    let nodes = build(&tree).config.node_names.len();
+    let (operations, faults) = steps::counts(&tree);
+    assert!(nodes <= 5 && operations <= 10 && faults <= 4, "{text}");
+    let run = program(&["run", "stale-3-regular.json", "-q"], path);
+    assert_eq!(status(&run), 0, "{}\n{text}", said(&run));
+    // With what would mend it the file says that it is mended.
+    let mended = ["run", "stale-3-regular.json", "-q", "-o", "mended", "--set", "script=[]", "--set", "duration=1s"];
+    assert_eq!(status(&program(&mended, path)), 3, "without operations nothing can be judged");
+}
+
+#[test]
 fn what_a_step_expects_is_shrunk_too() {
     let mut script = vec![
         json!({ "name": "p1", "at": "1s", "client": "ann", "put": { "key": "K", "value": "v1", "via": "A", "reaches": ["A", "B"] } }),

@@ -24,6 +24,9 @@ pub use search::{Judge, Search, Verdict};
 /// More requests than are written out: a script of them is read anew for each candidate.
 const MOST_REQUESTS: usize = 2_000;
 
+/// Runs of the budget that are kept for what makes the result fit to be read.
+const LAST_RUNS: u64 = 8;
+
 /// How large a scenario is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Size {
@@ -68,7 +71,10 @@ pub fn shrink(
     progress: &mut dyn FnMut(u64, &Json),
 ) -> Result<Shrunk, String> {
     let before = size(case, start);
-    let mut search = Search::new(start.clone(), budget, judge, progress);
+    let mut search = Search::new(start.clone(), budget.saturating_sub(LAST_RUNS), judge, progress);
+    if case.is_seen_on_the_way() {
+        passes::shorter_settle(&mut search);
+    }
     write_faults_out(&mut search, case);
     passes::shorten_run(&mut search);
     write_clients_out(&mut search, case);
@@ -92,6 +98,7 @@ pub fn shrink(
         passes::rounder_times(&mut search);
         is_smallest = search.best == last;
     }
+    search.allow(LAST_RUNS.min(budget));
     passes::shorter_settle(&mut search);
     tidy(&mut search);
     search.take(steps::sorted(&search.best));
@@ -162,6 +169,7 @@ fn without_restarts(tree: &Json) -> Json {
 
 /// Requests of clients become steps. If there are too many, the run is made shorter and smaller first.
 fn write_clients_out(search: &mut Search<'_>, case: &Case<'_>) {
+    passes::plain_clients(search);
     while !list(&search.best, "clients").is_empty() && !search.is_spent() {
         let Some(ready) = case.ready(&search.best) else { return };
         let mut recorder = Recorder::default();

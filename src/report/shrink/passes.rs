@@ -57,6 +57,25 @@ pub fn fewer_keys(search: &mut Search<'_>) {
     });
 }
 
+/// Groups that try once and leave coordination to the nodes: only they can be written out as they are.
+pub fn plain_clients(search: &mut Search<'_>) {
+    let without = |tree: &Json, name: &str, instead: Option<Json>| {
+        let mut tree = tree.clone();
+        for group in list_mut(&mut tree, "clients").into_iter().flatten().filter(|group| group.get(name).is_some()) {
+            match &instead {
+                Some(value) => set(group, name, value.clone()),
+                None => _ = remove(group, name),
+            }
+        }
+        tree
+    };
+    search.take(without(&search.best, "retries", None));
+    if search.best.to_string().contains("\"client_driven\"") {
+        let best = search.best.clone();
+        search.take_first([without(&best, "routing", Some(json!("ring_aware"))), without(&best, "routing", None)]);
+    }
+}
+
 /// Fewer clients: groups, and scripted clients with all they do.
 pub fn fewer_clients(search: &mut Search<'_>) {
     let groups = list(&search.best, "clients").len();
@@ -369,8 +388,16 @@ pub fn plainer_config(search: &mut Search<'_>, case: &Case<'_>) {
             paths.push(format!("/{name}"));
         }
     }
+    // What a group asks for, and how often, would only grow.
+    let is_of_group = |path: &str| {
+        let fields = ["/arrival", "/keys", "/operations", "/count", "/mix", "/stop"];
+        path.starts_with("/clients/") && fields.iter().any(|field| path.contains(field))
+    };
     let is_needed = |path: &str| {
-        path.starts_with("/cluster/nodes") || path.starts_with("/cluster/ring") || path == "/network/within_region"
+        path.starts_with("/cluster/nodes")
+            || path.starts_with("/cluster/ring")
+            || path == "/network/within_region"
+            || is_of_group(path)
     };
     paths.retain(|path| !is_needed(path));
     // Outer ones first: with them the inner ones go.

@@ -55,6 +55,11 @@ impl<'a> Search<'a> {
         self.runs >= self.budget
     }
 
+    /// Allows so many more runs from now on, and no others.
+    pub fn allow(&mut self, runs: u64) {
+        self.budget = self.runs + runs;
+    }
+
     /// Takes the first candidate that fails, and returns its place among them.
     pub fn take_first(&mut self, candidates: impl IntoIterator<Item = Json>) -> Option<usize> {
         let mut candidates = candidates.into_iter().enumerate().peekable();

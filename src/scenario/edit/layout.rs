@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_step_stands_on_a_line_and_a_long_one_on_several() {
-        let long = "x".repeat(90);
+        let long = "x".repeat(70);
         let tree = json!({
             "version": 1,
             "cluster": { "nodes": ["A", "B"], "hints": "off" },

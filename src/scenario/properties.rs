@@ -121,6 +121,12 @@ impl Facts {
         let cluster = &spec.cluster;
         let (r, w, n, strict) = weakest_quorum(spec);
         let contexts = contexts(spec);
+        let max_entries = match &cluster.versioning {
+            Versioning::VectorClock(clock) => clock.max_entries.0,
+            _ => None,
+        };
+        let own = spec.clients.iter().filter(|group| matches!(group.routing, Routing::ClientDriven(_))).count();
+        let actors = World::of(spec).node_names().count() + own;
         let chaos = spec.chaos.as_ref();
         let on = |test: fn(&Chaos) -> bool| chaos.is_some_and(test);
         let crashes =
@@ -140,6 +146,15 @@ impl Facts {
                 matches!(action, Action::Crash(_)) && any_action(spec, |other| matches!(other, Action::Restart(_)));
             action.may_last() && !matches!(action, Action::Skew(_)) && step.for_.is_none() && !restarted
         });
+        let data_lost = any_action(spec, |action| match action {
+            Action::Wipe(_) => true,
+            Action::Crash(crash) => crash.disk == DiskFate::Lost,
+            _ => false,
+        }) || on(|chaos| {
+            chaos.wipe.as_on().is_some() || chaos.crash.as_on().is_some_and(|crash| crash.disk.lost > 0.0)
+        });
+        // A node that has lost data goes on under a new name.
+        let renamed = data_lost || (unsafe_write && crashes);
         Facts {
             vector_clock: matches!(cluster.versioning, Versioning::VectorClock(_)),
             last_write_wins: matches!(cluster.versioning, Versioning::LastWriteWins(_)),
@@ -152,19 +167,13 @@ impl Facts {
             no_hints: cluster.hints.as_on().is_none(),
             blind: contexts.contains(&ClientContext::None),
             reads_only: contexts.contains(&ClientContext::LastRead),
-            pruned: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None)),
+            pruned: max_entries.is_some_and(|max| renamed || actors > max as usize),
             merged: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.next == NextCount::Merged),
             repair_rounds: match &cluster.anti_entropy {
                 Mechanism::On(repair) => repair.every.0.map(|every| spec.settle.0 / every.0.max(1)),
                 Mechanism::Off => None,
             },
-            data_lost: any_action(spec, |action| match action {
-                Action::Wipe(_) => true,
-                Action::Crash(crash) => crash.disk == DiskFate::Lost,
-                _ => false,
-            }) || on(|chaos| {
-                chaos.wipe.as_on().is_some() || chaos.crash.as_on().is_some_and(|crash| crash.disk.lost > 0.0)
-            }),
+            data_lost,
             unflushed: unsafe_write && crashes,
             tombstones: match &cluster.deletes {
                 Deletes::Tombstone(Tombstone { keep: OrForever(None) }) => Tombstones::Forever,

@@ -140,6 +140,7 @@ fn unknown_names_are_refused_with_the_nearest() {
     refused(&["trace", CE3, "--op", "g3"], &["unknown operation", "g"]);
     refused(&["trace", CE3, "--op", "split"], &["unknown operation", "p1"]);
     refused(&["trace", CE3, "--op", "bab#0"], &["unknown client", "`bob`"]);
+    refused(&["trace", CE3, "--from", "5s", "--to", "1s"], &["--from", "is after --to"]);
     refused(&["trace", CE3, "--kind", "message"], &["`messages`"]);
     refused(&["trace", CE3, "--from", "5"], &["needs a unit"]);
     refused(&[&["trace"], QUICKSTART, &["--op", "shoppers/61#0"]].concat(), &["no such session", "1 to 60"]);

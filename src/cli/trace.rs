@@ -217,8 +217,14 @@ fn is_still(config: &RunConfig) -> bool {
 
 /// Prints a run event by event.
 pub(super) fn trace(arguments: &TraceArguments) -> u8 {
-    let Some(chosen) = arguments.which.choose() else { return BAD_INPUT };
     let TraceArguments { key, node, op, from, to, kind, all, format, .. } = arguments;
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        say(&format!("--from {from} is after --to {to}"));
+        return BAD_INPUT;
+    }
+    let Some(chosen) = arguments.which.choose() else { return BAD_INPUT };
     let asked = Asked {
         keys: key.clone(),
         nodes: node.clone(),

@@ -14,9 +14,26 @@ use crate::node::marks::Mark;
 use crate::node::message::{Message, Outcome, Put, RequestId};
 use crate::node::outputs::{Asked, Note, Outputs, Timer, Wake};
 use crate::node::quorum;
-use crate::node::requests::{Request, Standing, Target, Work};
+use crate::node::requests::{Repairing, Request, Standing, Target, Work};
 use crate::node::storage::{Job, JobWork};
-use crate::version::{self, Siblings, Version};
+use crate::version::{self, Scheme, Siblings, Version};
+
+/// Who lacks what. A stand-in's answer helps to know what is newest; it is its owner that lacks it, and the hint sees
+/// to that.
+fn plan_repairs(
+    scheme: Scheme,
+    targets: &[Target],
+    held: &[(NodeId, Siblings)],
+    out: &mut Outputs,
+) -> Vec<(NodeId, Siblings)> {
+    let mut plan = version::read_repair_plan(scheme, held);
+    let stale = plan.len();
+    plan.retain(|(node, _)| targets.iter().any(|t| t.node == *node && t.owner.is_none()));
+    if plan.len() < stale {
+        out.reach(Mark::StandInNotRepaired);
+    }
+    plan
+}
 
 impl Node {
     pub(super) fn on_get(
@@ -58,7 +75,7 @@ impl Node {
             next,
             began_at: now,
             targets,
-            work: Work::Get { replies: SmallVec::new(), fastest: self.id, repairs_due: 0, repairs },
+            work: Work::Get { replies: SmallVec::new(), fastest: self.id, repairing: None, repairs },
         });
         self.set_request_timers(commons, id, profile.timeout, out);
         for index in 0..count {
@@ -105,9 +122,9 @@ impl Node {
         if request.targets[index].owner.is_some() && siblings.as_ref().is_some_and(|held| !held.is_empty()) {
             out.reach(Mark::ReadByStandIn);
         }
-        let Work::Get { replies, fastest, repairs_due, .. } = &mut request.work else { return };
+        let Work::Get { replies, fastest, repairing, .. } = &mut request.work else { return };
         // A read that blocks on its repair has enough already; who answers meanwhile is looked at when it is over.
-        let is_repairing = *repairs_due > 0;
+        let is_repairing = repairing.is_some();
         match siblings {
             Some(siblings) => {
                 if replies.is_empty() {
@@ -131,36 +148,35 @@ impl Node {
     fn answer_get(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
         let scheme = commons.config.versioning.scheme;
         let request = self.memory.requests.get_mut(id).expect("the caller found it");
-        let Work::Get { replies, fastest, repairs_due, repairs } = &mut request.work else { return };
+        let Work::Get { replies, repairing, repairs, .. } = &mut request.work else { return };
         let blocking = *repairs && commons.config.read_repair.is_some_and(|repair| repair.mode == RepairMode::Blocking);
         let all_same = replies.windows(2).all(|pair| pair[0].1.same(&pair[1].1));
-        if blocking && !all_same && *repairs_due == 0 {
-            let mut plan = version::read_repair_plan(
-                scheme,
-                &replies
-                    .iter()
-                    .map(|(index, held)| (request.targets[usize::from(*index)].node, held.clone()))
-                    .collect::<Vec<_>>(),
-            );
-            // A stand-in's hint sees to its owner.
-            let targets = &request.targets;
-            let stale = plan.len();
-            plan.retain(|(node, _)| targets.iter().any(|t| t.node == *node && t.owner.is_none()));
-            if plan.len() < stale {
-                out.reach(Mark::StandInNotRepaired);
-            }
-            let (op, attempt, key) = (request.op, request.attempt, request.key);
-            *repairs_due = plan.iter().map(|(_, lacking)| lacking.len() as u32).sum();
-            if *repairs_due > 0 {
+        let count = replies.len();
+        if blocking && !all_same {
+            let held: Vec<(NodeId, Siblings)> =
+                replies.iter().map(|(index, held)| (request.targets[usize::from(*index)].node, held.clone())).collect();
+            let plan = plan_repairs(scheme, &request.targets, &held, out);
+            if !plan.is_empty() {
+                *repairing = Some(Box::new(Repairing { due: Vec::new(), replies: count }));
+                let (op, attempt, key) = (request.op, request.attempt, request.key);
                 out.reach(Mark::BlockingRepairWaited);
                 self.send_repairs(commons, now, id, (op, attempt), key, plan, out);
                 return;
             }
         }
+        self.reply_to_get(commons, now, id, count, out);
+    }
+
+    /// Replies with what the first so many answers hold.
+    fn reply_to_get(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, count: usize, out: &mut Outputs) {
+        let scheme = commons.config.versioning.scheme;
+        let request = self.memory.requests.get_mut(id).expect("the caller found it");
+        let Work::Get { replies, fastest, repairs, .. } = &request.work else { return };
+        let replies = &replies[..count];
         let siblings = if mutant::is(Mutant::M04) {
             let first = replies.iter().find_map(|(_, held)| held.first());
             first.cloned().map_or_else(Siblings::new, Siblings::one)
-        } else if all_same {
+        } else if replies.windows(2).all(|pair| pair[0].1.same(&pair[1].1)) {
             replies[0].1.clone()
         } else {
             version::reconcile(scheme, replies.iter().map(|(_, held)| held.versions()))
@@ -186,26 +202,33 @@ impl Node {
         self.close_get(commons, id, out);
     }
 
-    /// A repaired replica has acknowledged, and the read was waiting for it.
-    pub(super) fn on_repair_ack(&mut self, commons: &mut Commons, now: SimTime, id: RequestId, out: &mut Outputs) {
-        let Some(request) = self.memory.requests.get_mut(id) else { return };
-        if request.replied {
+    /// A replica has taken a repair, and perhaps the read was waiting for it.
+    pub(super) fn on_repair_ack(
+        &mut self,
+        commons: &mut Commons,
+        now: SimTime,
+        from: NodeId,
+        id: RequestId,
+        version: &Version,
+        out: &mut Outputs,
+    ) {
+        let Some(request) = self.memory.requests.get_mut(id).filter(|request| !request.replied) else { return };
+        let Work::Get { replies, repairing: Some(repairing), .. } = &mut request.work else { return };
+        // An answer that comes twice finds nothing due.
+        let Some(at) = repairing.due.iter().position(|(node, due)| *node == from && due == version) else { return };
+        repairing.due.swap_remove(at);
+        if !repairing.due.is_empty() {
             return;
         }
-        let Work::Get { repairs_due, .. } = &mut request.work else { return };
-        if *repairs_due > 1 {
-            *repairs_due -= 1;
-        } else if *repairs_due == 1 {
-            // All replicas that answered hold the same now: the reply may go.
-            let scheme = commons.config.versioning.scheme;
-            let Work::Get { replies, repairs_due, .. } = &mut request.work else { return };
-            *repairs_due = 0;
-            let merged = version::reconcile(scheme, replies.iter().map(|(_, held)| held.versions()));
-            for (_, held) in replies.iter_mut() {
-                *held = merged.clone();
-            }
-            self.answer_get(commons, now, id, out);
+        // All replicas that had answered by then hold the same now: the reply may go. Who has answered since may hold
+        // something newer or older; that is repaired after the reply, as any late answer is.
+        let scheme = commons.config.versioning.scheme;
+        let repaired = repairing.replies;
+        let merged = version::reconcile(scheme, replies[..repaired].iter().map(|(_, held)| held.versions()));
+        for (_, held) in &mut replies[..repaired] {
+            *held = merged.clone();
         }
+        self.reply_to_get(commons, now, id, repaired, out);
     }
 
     /// Ends a read that has been answered once nobody is waited for, and repairs who was stale.
@@ -229,7 +252,6 @@ impl Node {
         }
         let request = self.memory.requests.remove(id).expect("it was there just now");
         let Work::Get { replies, .. } = request.work else { return };
-        // A stand-in's answer helps to know what is newest; it is its owner that lacks it, and the hint sees to that.
         let held: Vec<(NodeId, Siblings)> =
             replies.into_iter().map(|(index, held)| (request.targets[usize::from(index)].node, held)).collect();
         if let [(_, one), (_, two), (_, three), ..] = held.as_slice()
@@ -239,12 +261,7 @@ impl Node {
         {
             out.reach(Mark::ThreeAnswersDiffer);
         }
-        let mut plan = version::read_repair_plan(commons.config.versioning.scheme, &held);
-        let stale = plan.len();
-        plan.retain(|(node, _)| request.targets.iter().any(|t| t.node == *node && t.owner.is_none()));
-        if plan.len() < stale {
-            out.reach(Mark::StandInNotRepaired);
-        }
+        let plan = plan_repairs(commons.config.versioning.scheme, &request.targets, &held, out);
         self.send_repairs(commons, request.began_at, id, (request.op, request.attempt), request.key, plan, out);
     }
 
@@ -264,6 +281,12 @@ impl Node {
         }
         let plan =
             if mutant::is(Mutant::M23) { self.under_new_dots(commons, now, key, plan, (op, attempt)) } else { plan };
+        if let Some(request) = self.memory.requests.get_mut(request)
+            && let Work::Get { repairing: Some(repairing), .. } = &mut request.work
+        {
+            let each = plan.iter().flat_map(|(node, lacking)| lacking.iter().map(|version| (*node, version.clone())));
+            repairing.due = each.collect();
+        }
         for (node, lacking) in plan {
             for version in lacking.iter() {
                 self.stats.repairs_sent += 1;
@@ -371,5 +394,79 @@ impl Node {
         let reply = Message::GetReply { outcome: Outcome::Timeout, fastest: self.id, siblings: Siblings::new() };
         out.answer(request.asked(), reply);
         self.memory.requests.end(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::config::ReadRepair;
+    use crate::node::testing::{Fate, World, config};
+    use crate::version::Value;
+
+    /// Four nodes whose reads wait for what they repair, a key, its owners, and the node that does not own it.
+    fn world() -> (World, KeyId, Vec<u32>, u32) {
+        let mut config = config(3);
+        config.read_repair = Some(ReadRepair { mode: RepairMode::Blocking, wait: Span::from_ms(500), chance: 1.0 });
+        let mut world = World::new(config, 4, 16);
+        let key = world.add_keys(1)[0];
+        let placement = world.commons.placement(&world.nodes[0].view().clone());
+        let owners = placement.ring.replicas_of(world.commons.keys.segment(key), 3);
+        let owners: Vec<u32> = owners.iter().map(|node| node.0).collect();
+        let other = (0..4).find(|node| !owners.contains(node)).expect("there are four nodes");
+        (world, key, owners, other)
+    }
+
+    fn read(world: &mut World, at: u32, key: KeyId) {
+        world.ask(at, Message::Get { key, profile: ProfileId(0) });
+    }
+
+    /// What the one reply said, and when.
+    fn reply(world: &World) -> (SimTime, Vec<Version>) {
+        let [(at, _, Message::GetReply { outcome: Outcome::Ok, siblings, .. })] = &world.replies[..] else {
+            panic!("one good reply, not {:?}", world.replies)
+        };
+        (*at, siblings.iter().cloned().collect())
+    }
+
+    #[test]
+    fn an_answer_that_comes_during_a_repair_is_not_taken_for_repaired() {
+        for newer in [true, false] {
+            let (mut world, key, owners, other) = world();
+            let first = world.version(owners[0], &[], Value::Blob(1));
+            let second = world.version(owners[1], std::slice::from_ref(&first), Value::Blob(2));
+            let third = world.version(owners[2], std::slice::from_ref(&second), Value::Blob(3));
+            world.preload(owners[0], key, &first);
+            world.preload(owners[1], key, &second);
+            world.preload(owners[2], key, if newer { &third } else { &first });
+            // The answers of the first two are enough; the third comes while the first is repaired.
+            read(&mut world, other, key);
+            world.run_for(Span::from_ms(20));
+            // Two replicas hold the second version by then; the third version may be on one only.
+            assert_eq!(reply(&world), (SimTime::ZERO + Span::from_ms(4), vec![second.clone()]), "newer: {newer}");
+            let newest = if newer { third } else { second };
+            for owner in owners {
+                assert_eq!(world.held(owner, key).iter().collect::<Vec<_>>(), [&newest], "newer: {newer}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_repair_that_is_acknowledged_twice_stands_for_no_other() {
+        let (mut world, key, owners, other) = world();
+        let one = world.version(owners[0], &[], Value::Blob(1));
+        let two = world.version(owners[1], &[], Value::Blob(2));
+        world.preload(owners[0], key, &one);
+        world.preload(owners[1], key, &two);
+        // Three questions, three answers, two repairs: the second is slow, and what the first is answered comes twice.
+        world.fates = [(5, Fate::Lost), (7, Fate::Late(Span::from_ms(50))), (8, Fate::Twice(Span::from_ms(5)))].into();
+        read(&mut world, other, key);
+        world.run_for(Span::from_ms(40));
+        assert!(world.replies.is_empty(), "one replica has not been repaired yet");
+        world.run_for(Span::from_ms(40));
+        let (at, mut siblings) = reply(&world);
+        assert_eq!(at, SimTime::ZERO + Span::from_ms(54));
+        siblings.sort_by_key(Version::write);
+        assert_eq!(siblings, [one, two]);
     }
 }

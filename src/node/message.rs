@@ -155,6 +155,8 @@ pub enum Message {
     RepairAck {
         /// At the coordinator.
         request: RequestId,
+        /// What it lacked. On the wire the name of a version in the header would do.
+        version: Version,
     },
     /// Hinted handoff: one batch for the owner.
     Hints {

@@ -306,7 +306,9 @@ impl Node {
                     out,
                 );
             }
-            Message::RepairAck { request } => self.on_repair_ack(commons, now, request, out),
+            Message::RepairAck { request, version } => {
+                self.on_repair_ack(commons, now, sender, request, &version, out);
+            }
             Message::Hints { batch, hints } => {
                 self.submit(
                     commons,

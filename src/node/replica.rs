@@ -188,9 +188,9 @@ impl Node {
                 let useful = self.apply_by(commons, now, key, &version, AppliedBy::ReadRepair, out);
                 self.stats.repairs_useful += u64::from(useful);
                 if from == self.id {
-                    self.on_repair_ack(commons, now, request, out);
+                    self.on_repair_ack(commons, now, from, request, &version, out);
                 } else {
-                    out.send(Endpoint::node(from), op, attempt, Message::RepairAck { request });
+                    out.send(Endpoint::node(from), op, attempt, Message::RepairAck { request, version });
                 }
             }
             JobWork::Hints { batch, hints } => {

@@ -38,6 +38,16 @@ pub struct Target {
     pub standing: Standing,
 }
 
+/// The repairs that a blocking read waits for.
+#[derive(Debug)]
+pub struct Repairing {
+    /// Whose answer is due: the node, and the version that it lacked.
+    pub due: Vec<(NodeId, Version)>,
+    /// How many answers there were when the read turned to repairing. Who answers later is not repaired before the
+    /// reply, and is no part of it.
+    pub replies: usize,
+}
+
 /// What a request does.
 #[derive(Debug)]
 pub enum Work {
@@ -47,8 +57,8 @@ pub enum Work {
         replies: SmallVec<[(u8, Siblings); 3]>,
         /// The node that answered first.
         fastest: NodeId,
-        /// Repairs that a blocking read still waits for.
-        repairs_due: u32,
+        /// What a blocking read waits for, once it has found out that it must.
+        repairing: Option<Box<Repairing>>,
         /// Whether this read repairs what it finds stale.
         repairs: bool,
     },

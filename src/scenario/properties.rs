@@ -19,8 +19,12 @@ pub enum Standing {
     CannotHold(&'static str),
 }
 
-/// Rounds of anti-entropy with random peers after which two replicas have met, but once in millions.
+/// Rounds of anti-entropy for each six peers, after which a replica of three has met one of the others, but once in
+/// millions: two others, and each pair can be drawn from both ends.
 const ROUNDS: u64 = 20;
+
+/// Rounds of gossip after which everybody knows, but once in millions.
+const GOSSIP_ROUNDS: u64 = 20;
 
 /// What of a configuration the properties ask for.
 struct Facts {
@@ -44,12 +48,18 @@ struct Facts {
     merged: bool,
     /// Rounds of anti-entropy of each node after everything has healed; nothing if there are none.
     repair_rounds: Option<u64>,
+    /// Rounds that it takes until replicas have met: peers are drawn, and of more peers each is drawn more seldom.
+    repair_rounds_needed: u64,
+    /// Whether what was begun last, and all tries of it, has ended for everybody when the run ends.
+    requests_end: bool,
     data_lost: bool,
     unflushed: bool,
     tombstones: Tombstones,
     moves: bool,
     leaves: bool,
     lossy: bool,
+    /// Messages are lost by chance, in peace as well.
+    loses_messages: bool,
     unhealed: bool,
 }
 
@@ -144,7 +154,11 @@ impl Facts {
             let action = step.action();
             let restarted =
                 matches!(action, Action::Crash(_)) && any_action(spec, |other| matches!(other, Action::Restart(_)));
-            action.may_last() && !matches!(action, Action::Skew(_)) && step.for_.is_none() && !restarted
+            let lasts_beyond = match (step.at, step.for_, spec.duration) {
+                (Some(at), Some(lasts), Some(duration)) => at.0.saturating_add(lasts.0) > duration.0,
+                _ => step.for_.is_none(),
+            };
+            action.may_last() && !matches!(action, Action::Skew(_)) && lasts_beyond && !restarted
         });
         let data_lost = any_action(spec, |action| match action {
             Action::Wipe(_) => true,
@@ -155,6 +169,8 @@ impl Facts {
         });
         // A node that has lost data goes on under a new name.
         let renamed = data_lost || (unsafe_write && crashes);
+        let loses_messages = spec.network.loss.0 > 0.0
+            || spec.network.links.iter().any(|link| link.loss.is_some_and(|loss| loss.0 > 0.0));
         Facts {
             vector_clock: matches!(cluster.versioning, Versioning::VectorClock(_)),
             last_write_wins: matches!(cluster.versioning, Versioning::LastWriteWins(_)),
@@ -174,6 +190,18 @@ impl Facts {
                 Mechanism::Off => None,
             },
             data_lost,
+            repair_rounds_needed: {
+                let peers = World::of(spec).nodes.len().saturating_sub(1) as u64;
+                ROUNDS.max((ROUNDS * peers).div_ceil(6))
+            },
+            requests_end: cluster.coordination.timeout.0.is_some_and(|timeout| {
+                let tries = |group: &ClientGroup| {
+                    let each = group.timeout.0.map_or(timeout.0, |client| client.0.max(timeout.0));
+                    each.saturating_mul(u64::from(group.retries) + 1)
+                };
+                let last = spec.clients.iter().map(tries).max().unwrap_or(0);
+                spec.settle.0 > last.saturating_add(timeout.0)
+            }),
             unflushed: unsafe_write && crashes,
             tombstones: match &cluster.deletes {
                 Deletes::Tombstone(Tombstone { keep: OrForever(None) }) => Tombstones::Forever,
@@ -184,8 +212,8 @@ impl Facts {
                 || on(|chaos| chaos.join.as_on().is_some() || chaos.leave.as_on().is_some()),
             leaves: any_action(spec, |action| matches!(action, Action::Leave(_)))
                 || on(|chaos| chaos.leave.as_on().is_some()),
-            lossy: spec.network.loss.0 > 0.0
-                || spec.network.links.iter().any(|link| link.loss.is_some_and(|loss| loss.0 > 0.0))
+            loses_messages,
+            lossy: loses_messages
                 || any_action(spec, |action| {
                     matches!(action, Action::Link(_) | Action::DiskError(_) | Action::Slow(_))
                 })
@@ -215,10 +243,13 @@ impl Property {
             (facts.unhealed, "a fault never heals"),
             (facts.repair_rounds.is_none(), "anti-entropy is off"),
             (
-                facts.repair_rounds.is_some_and(|rounds| rounds < ROUNDS),
-                "`settle` is shorter than 20 rounds of anti-entropy",
+                facts.repair_rounds.is_some_and(|rounds| rounds < facts.repair_rounds_needed),
+                "`settle` has too few rounds of anti-entropy (20, and more with more than 7 nodes)",
             ),
+            (facts.loses_messages, "messages are lost by chance to the end"),
         ];
+        let unhealed = unrepaired[0];
+        let unrepaired = unrepaired.into_iter().find(|(found, _)| *found).unwrap_or((false, ""));
         let tombstones_go = (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever");
         let strays = (!facts.strict && facts.no_hints, "without hints stand-ins keep what they are given");
         let limited = (
@@ -247,11 +278,12 @@ impl Property {
             Property::NoLostAcknowledgedWrites if facts.last_write_wins => {
                 CannotHold("the last write wins, and the other is thrown away")
             }
-            Property::NoLostAcknowledgedWrites => first(&[alike, lost, unflushed, limited, strays, tombstones_go]),
-            Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
-            Property::NewestWriteWins => {
-                first(&[lost, unflushed, unrepaired[0], unrepaired[1], unrepaired[2], tombstones_go, strays])
+            Property::NoLostAcknowledgedWrites => {
+                // Who never comes back has taken its copies along.
+                first(&[alike, lost, unflushed, limited, strays, tombstones_go, unhealed])
             }
+            Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
+            Property::NewestWriteWins => first(&[lost, unflushed, unrepaired, tombstones_go, strays]),
             Property::Regular | Property::Linearizable if !facts.intersects => CannotHold("R + W is not more than N"),
             Property::Regular => first(&[sloppy, lost, unflushed, moves, clocks_decide, tombstones_go, pruned]),
             Property::Linearizable => first(&[
@@ -324,16 +356,24 @@ impl Property {
             }
             Property::PruningIsSafe => Guaranteed,
             // What has replaced a value must not be lost itself.
-            Property::NoResurrectedSiblings | Property::NoResurrectedDeletes => {
-                first(&[pruned, merged, lost, unflushed, tombstones_go, clocks_decide, limited, strays, alike])
-            }
+            // Until replicas have met, they may agree on what is old while a stand-in holds what replaced it.
+            Property::NoResurrectedSiblings | Property::NoResurrectedDeletes => first(&[
+                pruned,
+                merged,
+                lost,
+                unflushed,
+                tombstones_go,
+                clocks_decide,
+                limited,
+                strays,
+                alike,
+                unrepaired,
+            ]),
             Property::TombstonesWin if facts.tombstones == Tombstones::None => CannotHold("deletes leave no tombstone"),
             Property::TombstonesWin => first(&[lost, unflushed, pruned, merged, tombstones_go, clocks_decide]),
             Property::RecreatedKeysSurvive => first(&[tombstones_go, lost, unflushed, alike, strays, clocks_decide]),
             Property::Convergence => first(&[
-                unrepaired[0],
-                unrepaired[1],
-                unrepaired[2],
+                unrepaired,
                 // One replica has dropped a tombstone and gets it, or what it had seen, back from another that has not.
                 (facts.tombstones != Tombstones::Forever, "tombstones are dropped at different times"),
             ]),
@@ -344,7 +384,16 @@ impl Property {
                     (facts.unhealed, "a fault never heals"),
                     (spec.cluster.membership.gossip_every == OrNever(None), "nodes do not gossip"),
                     (no_seed && facts.moves, "without seeds two rings can live side by side"),
-                    (facts.moves && spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
+                    (
+                        facts.moves
+                            && spec
+                                .cluster
+                                .membership
+                                .gossip_every
+                                .0
+                                .is_some_and(|every| spec.settle.0 / every.0.max(1) < GOSSIP_ROUNDS),
+                        "nodes join or leave, and `settle` is shorter than 20 rounds of gossip",
+                    ),
                 ])
             }
             Property::DetectorIsSound => {
@@ -352,20 +401,24 @@ impl Property {
             }
             Property::NothingLeaks => first(&[
                 (facts.unhealed, "a fault never heals"),
-                (spec.settle == crate::kernel::time::Span::ZERO, "`settle` is 0s"),
+                (!facts.requests_end, "`settle` is shorter than the timeouts of a last operation"),
             ]),
             Property::MinimalMovement if matches!(spec.cluster.ring, Ring::Modulo) => {
                 CannotHold("hash mod S reshuffles")
             }
             // What one node had goes to several: where two of its partitions lie near each other, two come onto the lists
             // there at once, and one that stays is pushed off.
-            Property::MinimalMovement => unless(
-                facts.leaves && matches!(spec.cluster.ring, Ring::EqualPartitions(_) | Ring::Owners(_)),
-                "a leaver's partitions go to several nodes",
-            ),
+            Property::MinimalMovement => first(&[
+                (!facts.moves, "no node joins or leaves"),
+                (
+                    facts.leaves && matches!(spec.cluster.ring, Ring::EqualPartitions(_) | Ring::Owners(_)),
+                    "a leaver's partitions go to several nodes",
+                ),
+            ]),
             Property::OwnershipKept => first(&[
                 lost,
                 unflushed,
+                (facts.moves && !spec.cluster.transfer.confirm, "transfers are not confirmed"),
                 (matches!(spec.cluster.ring, Ring::Modulo) && facts.moves, "hash mod S reshuffles"),
             ]),
             Property::ListsAreDistinct => {
@@ -395,8 +448,9 @@ mod tests {
     #[test]
     fn a_property_knows_what_it_assumes() {
         use Standing::{CannotHold, Guaranteed, NotGuaranteed};
-        let regular =
-            |replication: &str| standing(Property::Regular, &format!(r#""replication": {{ {replication} }}"#));
+        let regular = |replication: &str| {
+            standing(Property::Regular, &format!(r#""versioning": "dotted", "replication": {{ {replication} }}"#))
+        };
         assert_eq!(regular(r#""quorum": "strict""#), Guaranteed);
         assert_eq!(regular(r#""quorum": "sloppy""#), NotGuaranteed("quorum is sloppy"));
         assert_eq!(regular(r#""r": 1"#), CannotHold("R + W is not more than N"));
@@ -406,5 +460,53 @@ mod tests {
         assert_eq!(kept("dotted"), Guaranteed);
         assert_eq!(kept("vector_clock"), NotGuaranteed("vector clocks with several writers"));
         assert!(matches!(kept("last_write_wins"), CannotHold(_)));
+    }
+
+    /// The standing where nodes, settle and script are these.
+    fn in_time(property: Property, nodes: u32, settle: &str, cluster: &str, script: &str) -> Standing {
+        let text = format!(
+            r#"{{ "version": 1, "duration": "10s", "settle": "{settle}", "cluster": {{ "nodes": {nodes}, "spares": 1 {cluster} }},
+               "clients": [{{ "name": "u", "count": 2, "arrival": "closed" }}], "script": [{script}] }}"#
+        );
+        property.standing(&load(&Memory::new("x.json", &text), &[]).unwrap_or_else(|errors| panic!("{errors}")).base)
+    }
+
+    #[test]
+    fn what_comes_about_in_the_end_needs_time_for_it() {
+        use Standing::Guaranteed;
+        let repair = r#", "anti_entropy": { "every": "1s" }"#;
+        let converges = |nodes: u32, settle: &str, script: &str| {
+            in_time(Property::Convergence, nodes, settle, repair, script) == Guaranteed
+        };
+        assert!(converges(6, "20s", ""));
+        assert!(!converges(6, "19s", ""));
+        assert!(!converges(49, "160s", "") && converges(49, "170s", ""), "many peers are met more seldom");
+        let cut = |lasts| format!(r#"{{ "at": "1s", "cut": {{ "between": ["n1", "n2"] }}, "for": "{lasts}" }}"#);
+        assert!(converges(6, "20s", &cut("9s")) && !converges(6, "20s", &cut("10s")), "a fault that outlasts the work");
+
+        let crash = r#"{ "at": "1s", "crash": { "nodes": "n1" } }"#;
+        let kept = in_time(Property::NoLostAcknowledgedWrites, 6, "20s", r#", "versioning": "dotted""#, crash);
+        assert_eq!(kept, Standing::NotGuaranteed("a fault never heals"));
+
+        let join = r#"{ "at": "1s", "join": { "node": "n6" } }"#;
+        let gossip = r#", "membership": { "gossip_every": "2s" }"#;
+        let views = |settle: &str| in_time(Property::ViewsConverge, 5, settle, gossip, join) == Guaranteed;
+        assert!(views("40s") && !views("39s"));
+        let kept = |transfer: &str| in_time(Property::OwnershipKept, 5, "40s", transfer, join);
+        assert_eq!(kept(""), Guaranteed);
+        assert_eq!(
+            kept(r#", "transfer": { "confirm": false }"#),
+            Standing::NotGuaranteed("transfers are not confirmed")
+        );
+        let still = in_time(Property::MinimalMovement, 5, "40s", gossip, "");
+        assert_eq!(still, Standing::NotGuaranteed("no node joins or leaves"));
+        assert_eq!(in_time(Property::MinimalMovement, 5, "40s", gossip, join), Guaranteed);
+
+        // A client gives up after 2 s, the coordinator after 1 s.
+        let clean = |settle: &str, coordination: &str| {
+            in_time(Property::NothingLeaks, 5, settle, coordination, "") == Guaranteed
+        };
+        assert!(!clean("3s", "") && clean("3001ms", ""));
+        assert!(!clean("1h", r#", "coordination": { "timeout": "never" }"#), "nobody ends what got no answer");
     }
 }

@@ -32,8 +32,9 @@
 //! 3. [`cluster::run`] plays it: pop the earliest event, write it into the digest, give the input to the node, client or
 //!    fault it is for ([`node::Node::handle`]), put what comes out into the agenda. [`network::Network`] says when a
 //!    message arrives, if it does.
-//! 4. A [`measure::Recorder`] listens and becomes [`measure::Measured`]; [`cluster::outcome::RunEnd`] is what the run
-//!    itself leaves behind, the digest among it.
+//! 4. A [`measure::Recorder`] and a [`check::judge::Judge`] listen. The recorder becomes [`measure::Measured`], the judge
+//!    [`check::judge::Violations`] and the numbers that only it can say ([`measure::judged`]);
+//!    [`cluster::outcome::RunEnd`] is what the run itself leaves behind, the digest among it.
 //! 5. [`check`] judges expectations over settings and seeds; [`report`] writes `results/`.
 //!
 //! ```
@@ -68,6 +69,15 @@
 //! Faults are in `cluster::faults` and [`network`], random ones in `cluster::chaos`, scripts in `cluster::script`,
 //! arrivals and keys in [`workload`], the vocabulary of metrics in `measure::metrics`.
 //!
+//! | command | where | for people |
+//! |---|---|---|
+//! | `run` | `cli::run`, [`report::play`] | `docs/scenarios.md` |
+//! | `check` | [`scenario::swarm`] draws, [`report::seeds`] counts; properties in [`check::properties`], what they assume in [`scenario::properties`] | `docs/check.md` |
+//! | `trace`, `replay` | [`report::trace`] | `docs/trace.md` |
+//! | `shrink` | [`report::shrink`], [`scenario::edit`] | `docs/shrink.md` |
+//! | `history` | [`report::histories`], [`check::linear`] | `docs/histories.md` |
+//! | all, with `--mutant` | [`kernel::mutant`] | `docs/mutants.md` |
+//!
 //! # What keeps a run deterministic
 //!
 //! | rule | enforced by |
@@ -97,9 +107,10 @@
 //! - **Timeouts** lie in one queue per length, first in, first out, and are dropped when obsolete; everything else lies
 //!   in a timing wheel. One counter numbers both, so their order is total.
 //! - **The network is a graph only at the start.** Routes are worked out once, and a message's way is a table lookup.
-//! - **Staleness is measured while the run goes on**, key by key, in memory that does not grow with the number of
-//!   operations. What needs the whole history (lost writes, linearizability, session guarantees, convergence) has
-//!   a vocabulary and no judge yet: such expectations come out as not judged.
+//! - **A run is judged while it goes on**, key by key, in memory that does not grow with the number of operations. The
+//!   judge knows which write had seen which by the contexts that clients sent, never by clocks, which are among what may
+//!   be wrong; and it looks into the nodes, as no client could. Only whether a history is linearizable takes the
+//!   operations themselves; a key is judged in parts, whenever nothing is under way, and only where an expectation asks.
 //! - **The scenario reader is our own**, not a derived one, because errors need line, column, path and the nearest name,
 //!   all at once; the JSON Schema comes from the same declarations.
 

@@ -52,7 +52,7 @@ fn the_readme_shows_what_the_program_prints() {
         .current_dir(ROOT)
         .output()
         .expect("the program starts");
-    assert!(matches!(run.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
     let printed = String::from_utf8(run.stdout).expect("it prints text");
     let shown = printed.replace(out.path().to_str().expect("a path is text"), "results/quickstart/run-1");
     let marked = readme.find(MARK).expect("the output has its mark");
@@ -67,6 +67,41 @@ fn the_readme_shows_what_the_program_prints() {
     assert_eq!(&readme[begin..end], shown, "rewrite it: UPDATE_GOLDEN=1 cargo test --test readme");
 }
 
+/// Whether lines are those shown. `…` alone stands for lines left out, at the end of a line for the rest of it.
+fn shows(shown: &[&str], printed: &[&str]) -> bool {
+    let Some((&first, rest)) = shown.split_first() else { return printed.is_empty() };
+    if first.trim() == "…" {
+        return (0..=printed.len()).any(|left_out| shows(rest, &printed[left_out..]));
+    }
+    let is_first = |line: &str| first.strip_suffix('…').map_or(line == first, |begin| line.starts_with(begin));
+    printed.split_first().is_some_and(|(line, others)| is_first(line.trim_end()) && shows(rest, others))
+}
+
+#[test]
+fn a_failing_seed_becomes_five_lines_as_the_readme_shows() {
+    let readme = page("README.md");
+    let marked = readme.split("<!-- shop").nth(1).expect("the scenario has its mark");
+    let folder = tempfile::tempdir().expect("a folder to work in");
+    std::fs::write(folder.path().join("shop.json"), &fenced(marked, "jsonc")[0]).expect("the scenario is written");
+    let sessions = fenced(marked, "console").join("\n");
+    let commands: Vec<&str> = sessions.split("$ ").skip(1).collect();
+    assert_eq!(commands.len(), 6, "check, trace, shrink, what came of it, run, and a cure");
+    for session in commands {
+        let (command, shown) = session.split_once('\n').unwrap_or((session, ""));
+        let mut words = command.split(' ');
+        let program = match words.next() {
+            Some("dynamo-sim") => env!("CARGO_BIN_EXE_dynamo-sim"),
+            Some(other) => other,
+            None => unreachable!("a text has a first word"),
+        };
+        let run = Command::new(program).args(words).current_dir(folder.path()).output().expect("the program starts");
+        let printed = String::from_utf8(run.stdout).expect("it prints text");
+        let shown: Vec<&str> = shown.trim_end().lines().collect();
+        let lines: Vec<&str> = printed.trim_end().lines().collect();
+        assert!(shows(&shown, &lines), "{command} prints\n{printed}");
+    }
+}
+
 /// As GitHub and rustdoc make them of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -75,7 +110,13 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn links_lead_somewhere() {
-    for name in ["README.md", "docs/scenarios.md"] {
+    let docs = std::fs::read_dir(Path::new(ROOT).join("docs")).expect("the pages are there");
+    let docs = docs.map(|entry| format!("docs/{}", entry.expect("an entry").file_name().display()));
+    let mut pages: Vec<String> = std::iter::once("README.md".to_string()).chain(docs).collect();
+    pages.sort();
+    assert!(pages.len() > 5, "{pages:?}");
+    for name in pages {
+        let name = name.as_str();
         let text = page(name);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.starts_with("http") {

@@ -179,6 +179,9 @@ impl Clock {
         let count = seeds.count();
         let speed = count as f64 / seconds.max(1e-9);
         let lasted = lasted_ms / 3_600_000.0;
-        say(&format!("{count} seeds in {seconds:.1} s, {speed:.0} a second: {events} events, {lasted:.1} h simulated"));
+        let seeds = if count == 1 { "seed" } else { "seeds" };
+        say(&format!(
+            "{count} {seeds} in {seconds:.1} s, {speed:.0} a second: {events} events, {lasted:.1} h simulated"
+        ));
     }
 }

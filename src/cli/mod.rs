@@ -142,7 +142,8 @@ struct RunArguments {
     #[arg(
         required_unless_present = "chaos",
         default_value_if("chaos", "true", scenario::swarm::BUILT_IN),
-        default_value = ""
+        default_value = "",
+        hide_default_value = true
     )]
     file: String,
     /// One seed, instead of those the scenario names

@@ -28,7 +28,12 @@ use crate::scenario::{Loaded, Setting, numbers};
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
     /// Scenario file; `-` is standard input. With --chaos and without a file: the built-in profile of `check`
-    #[arg(required_unless_present = "chaos", default_value_if("chaos", "true", swarm::BUILT_IN), default_value = "")]
+    #[arg(
+        required_unless_present = "chaos",
+        default_value_if("chaos", "true", swarm::BUILT_IN),
+        default_value = "",
+        hide_default_value = true
+    )]
     file: String,
     /// With the faults and the setting that `check` draws for this seed
     #[arg(long)]

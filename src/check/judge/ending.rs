@@ -2,6 +2,7 @@
 
 use super::Judge;
 use super::ghost::{Write, covers, session_of};
+use super::widening::Widenings;
 use crate::check::linear::online::KeyVerdict;
 use crate::check::properties::Property;
 use crate::history::Ending;
@@ -39,6 +40,7 @@ impl Judge<'_> {
 
     /// What takes its time.
     pub(super) fn last_words(&mut self) {
+        self.numbers.widening = self.widenings.take().map(Widenings::finish);
         if let Some(linear) = self.linear.take() {
             let verdicts = linear.finish();
             let of = |wanted: fn(&KeyVerdict) -> bool| verdicts.iter().filter(|(_, verdict)| wanted(verdict)).count();

@@ -113,6 +113,9 @@ impl Judge<'_> {
         if let Some(linear) = &mut self.linear {
             linear.first_value(key, version);
         }
+        if let Some(widenings) = &mut self.widenings {
+            widenings.first_value(key, version);
+        }
         self.ghost.first_value(key, version);
         self.sessions.staleness.first_value(key, version);
     }
@@ -128,6 +131,9 @@ impl Judge<'_> {
         if kind != OpKind::Update {
             if let Some(linear) = &mut self.linear {
                 linear.began(key, op);
+            }
+            if let Some(widenings) = &mut self.widenings {
+                widenings.began(now, op);
             }
             self.sessions.open.insert(op, Open { group, windows, began: now });
         }
@@ -145,6 +151,9 @@ impl Judge<'_> {
     ) {
         if let Some(linear) = &mut self.linear {
             linear.wrote(key, op, version, context);
+        }
+        if let Some(widenings) = &mut self.widenings {
+            widenings.wrote(now, key, op, version);
         }
         let session = op.session();
         let attempt = (version.write().0 >> 54 & 0xff) as u16;
@@ -310,6 +319,9 @@ impl Judge<'_> {
         }
         if let Some(linear) = &mut self.linear {
             linear.ended(finished);
+        }
+        if let Some(widenings) = &mut self.widenings {
+            widenings.ended(now, finished);
         }
         if finished.outcome != Outcome::Ok
             && finished.outcome != Outcome::Refused

@@ -554,6 +554,7 @@ impl Judge<'_> {
     pub(super) fn measure_convergence(&mut self, now: SimTime, quiet_since: SimTime) {
         use crate::measure::judged::Converged;
         self.numbers.divergent_end = self.replicas.divergent();
+        self.numbers.divergent_by_bucket.push(self.numbers.divergent_end);
         let length = now.0.max(1);
         self.numbers.divergent_mean = self.replicas.divergent_sum(now) as f64 / length as f64;
         self.numbers.converged = match self.replicas.converged_since {

@@ -4,6 +4,8 @@
 //! others as they were. The steps are drawn before the run and say times and nodes, so that a run with
 //! chaos can be written down as a script, and shrunk. This file does not know how a fault is carried out.
 
+use std::collections::BTreeMap;
+
 use crate::kernel::dist::{Dist, VALUE_MAX};
 use crate::kernel::ids::{GroupId, NodeId};
 use crate::kernel::rng::{Purpose, Stream};
@@ -250,7 +252,7 @@ pub struct Nodes {
 /// Draws the faults of the run with this seed, in order of time. Steps are named `crash-1`, `crash-2`, `cut-1` …
 ///
 /// Crashes, pauses and wipes yield to one another in this order: one that would put too many nodes down
-/// together, or hit one that is down, is left out. Leaves yield to what is needed to keep N + 1 members.
+/// together, or hit one that is down, is left out. So is one that would slow a slow node. Leaves yield to what is needed to keep N + 1 members.
 ///
 /// # Panics
 /// If faults come at intervals of always 0, the weights of disks are none, or the last member would change. What the
@@ -310,8 +312,14 @@ impl Plan<'_> {
     fn draw_others(&mut self) {
         let config = self.config;
         if let Some(slow) = &config.slow {
+            // Factors multiply: a node that is slow already would come to a stand, and its messages with it.
+            let mut until: BTreeMap<NodeId, SimTime> = BTreeMap::new();
             self.each(Class::Slow, &slow.occurs, |_, _, draw| {
-                Some(Fault::Slow { nodes: vec![draw.node], storage: slow.storage, network: slow.network })
+                let until = until.entry(draw.node).or_insert(SimTime::ZERO);
+                let is_slow = draw.at < *until;
+                *until = (*until).max(if is_slow { *until } else { draw.at + draw.lasts });
+                let fault = Fault::Slow { nodes: vec![draw.node], storage: slow.storage, network: slow.network };
+                (!is_slow).then_some(fault)
             });
         }
         if let Some(cut) = &config.cut {
@@ -647,9 +655,9 @@ mod tests {
         let to = SimTime(100_000_000_000_000);
         let config = ChaosConfig { present: 1.0, crash: None, pause: None, ..ChaosConfig::new(SimTime::ZERO, to) };
         let steps = draw(&config, 1, &nodes());
-        let slow: Vec<&Step> = of(&steps, "slow").collect();
-        assert!((slow.len() as f64 - 1e4).abs() < 450.0, "one in 10 s: {}", slow.len());
-        let mean = slow.iter().map(|step| lasts(step) as f64).sum::<f64>() / slow.len() as f64;
+        let links: Vec<&Step> = of(&steps, "link").collect();
+        assert!((links.len() as f64 - 1e4).abs() < 450.0, "one in 10 s: {}", links.len());
+        let mean = links.iter().map(|step| lasts(step) as f64).sum::<f64>() / links.len() as f64;
         assert!((mean - 3e9).abs() < 4.5 * 3e9 / 100.0, "3 s in the mean: {mean}");
     }
 

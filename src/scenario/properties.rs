@@ -31,6 +31,9 @@ struct Facts {
     /// What a read returns is on so many replicas by then that the next read meets one of them.
     write_back: bool,
     several_writers: bool,
+    /// Something goes wrong.
+    faults: bool,
+    no_hints: bool,
     /// Writes may carry no context.
     blind: bool,
     /// Writes may carry a context without what their session has written since it read.
@@ -118,6 +121,12 @@ impl Facts {
         let cluster = &spec.cluster;
         let (r, w, n, strict) = weakest_quorum(spec);
         let contexts = contexts(spec);
+        let max_entries = match &cluster.versioning {
+            Versioning::VectorClock(clock) => clock.max_entries.0,
+            _ => None,
+        };
+        let own = spec.clients.iter().filter(|group| matches!(group.routing, Routing::ClientDriven(_))).count();
+        let actors = World::of(spec).node_names().count() + own;
         let chaos = spec.chaos.as_ref();
         let on = |test: fn(&Chaos) -> bool| chaos.is_some_and(test);
         let crashes =
@@ -137,6 +146,15 @@ impl Facts {
                 matches!(action, Action::Crash(_)) && any_action(spec, |other| matches!(other, Action::Restart(_)));
             action.may_last() && !matches!(action, Action::Skew(_)) && step.for_.is_none() && !restarted
         });
+        let data_lost = any_action(spec, |action| match action {
+            Action::Wipe(_) => true,
+            Action::Crash(crash) => crash.disk == DiskFate::Lost,
+            _ => false,
+        }) || on(|chaos| {
+            chaos.wipe.as_on().is_some() || chaos.crash.as_on().is_some_and(|crash| crash.disk.lost > 0.0)
+        });
+        // A node that has lost data goes on under a new name.
+        let renamed = data_lost || (unsafe_write && crashes);
         Facts {
             vector_clock: matches!(cluster.versioning, Versioning::VectorClock(_)),
             last_write_wins: matches!(cluster.versioning, Versioning::LastWriteWins(_)),
@@ -145,21 +163,17 @@ impl Facts {
             write_back: matches!(&cluster.read_repair, Mechanism::On(repair) if repair.mode == RepairMode::Blocking && repair.chance.0 >= 1.0)
                 && 2 * r > n,
             several_writers: sessions + writers.len() as u64 > 1,
+            faults: chaos.is_some() || spec.network.loss.0 > 0.0 || any_action(spec, |action| action.may_last()),
+            no_hints: cluster.hints.as_on().is_none(),
             blind: contexts.contains(&ClientContext::None),
             reads_only: contexts.contains(&ClientContext::LastRead),
-            pruned: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.max_entries != OrUnlimited(None)),
+            pruned: max_entries.is_some_and(|max| renamed || actors > max as usize),
             merged: matches!(&cluster.versioning, Versioning::VectorClock(clock) if clock.next == NextCount::Merged),
             repair_rounds: match &cluster.anti_entropy {
                 Mechanism::On(repair) => repair.every.0.map(|every| spec.settle.0 / every.0.max(1)),
                 Mechanism::Off => None,
             },
-            data_lost: any_action(spec, |action| match action {
-                Action::Wipe(_) => true,
-                Action::Crash(crash) => crash.disk == DiskFate::Lost,
-                _ => false,
-            }) || on(|chaos| {
-                chaos.wipe.as_on().is_some() || chaos.crash.as_on().is_some_and(|crash| crash.disk.lost > 0.0)
-            }),
+            data_lost,
             unflushed: unsafe_write && crashes,
             tombstones: match &cluster.deletes {
                 Deletes::Tombstone(Tombstone { keep: OrForever(None) }) => Tombstones::Forever,
@@ -206,6 +220,7 @@ impl Property {
             ),
         ];
         let tombstones_go = (facts.tombstones != Tombstones::Forever, "tombstones are not kept for ever");
+        let strays = (!facts.strict && facts.no_hints, "without hints stand-ins keep what they are given");
         let limited = (
             matches!(&spec.cluster.hints, Mechanism::On(hints) if hints.ttl != OrNever(None) || hints.max_per_node != OrUnlimited(None)),
             "hints are limited",
@@ -217,6 +232,7 @@ impl Property {
         // Clocks of server ids hide a write from one that had not seen it, if both have one coordinator.
         let alike = [
             (facts.vector_clock && facts.several_writers, "vector clocks with several writers"),
+            (facts.vector_clock && facts.faults, "vector clocks and writes that may be led late"),
             (
                 facts.vector_clock && (facts.blind || facts.reads_only),
                 "vector clocks and writes that do not carry what their session has written",
@@ -226,16 +242,15 @@ impl Property {
                 "vector clocks and reads that may be stale",
             ),
         ];
+        let alike = alike.into_iter().find(|(found, _)| *found).unwrap_or((false, ""));
         match self {
             Property::NoLostAcknowledgedWrites if facts.last_write_wins => {
                 CannotHold("the last write wins, and the other is thrown away")
             }
-            Property::NoLostAcknowledgedWrites => {
-                first(&[alike[0], alike[1], alike[2], lost, unflushed, limited, tombstones_go])
-            }
+            Property::NoLostAcknowledgedWrites => first(&[alike, lost, unflushed, limited, strays, tombstones_go]),
             Property::NewestWriteWins if !facts.last_write_wins => CannotHold("it is about last_write_wins"),
             Property::NewestWriteWins => {
-                first(&[lost, unflushed, unrepaired[0], unrepaired[1], unrepaired[2], tombstones_go])
+                first(&[lost, unflushed, unrepaired[0], unrepaired[1], unrepaired[2], tombstones_go, strays])
             }
             Property::Regular | Property::Linearizable if !facts.intersects => CannotHold("R + W is not more than N"),
             Property::Regular => first(&[sloppy, lost, unflushed, moves, clocks_decide, tombstones_go, pruned]),
@@ -250,7 +265,7 @@ impl Property {
                 tombstones_go,
                 pruned,
                 blind,
-                alike[1],
+                alike,
             ]),
             Property::ReadYourWrites
             | Property::MonotonicReads
@@ -265,8 +280,7 @@ impl Property {
                     unflushed,
                     moves,
                     clocks_decide,
-                    alike[0],
-                    alike[1],
+                    alike,
                     tombstones_go,
                     pruned,
                     (reads && !facts.write_back, "reads do not write back"),
@@ -283,7 +297,8 @@ impl Property {
             Property::AcksAreHonest => {
                 let late =
                     spec.cluster.storage.flush != Flush::BeforeAck || spec.cluster.storage.buffer.as_on().is_some();
-                first(&[(late, "writes are acknowledged before they are safe"), lost])
+                // Who has stored a write may have given the range away before the others have.
+                first(&[(late, "writes are acknowledged before they are safe"), lost, moves])
             }
             Property::AvailableWhenReachable => first(&[
                 (facts.lossy, "messages or nodes suffer"),
@@ -309,23 +324,12 @@ impl Property {
             }
             Property::PruningIsSafe => Guaranteed,
             // What has replaced a value must not be lost itself.
-            Property::NoResurrectedSiblings | Property::NoResurrectedDeletes => first(&[
-                pruned,
-                merged,
-                lost,
-                unflushed,
-                tombstones_go,
-                clocks_decide,
-                limited,
-                alike[0],
-                alike[1],
-                alike[2],
-            ]),
+            Property::NoResurrectedSiblings | Property::NoResurrectedDeletes => {
+                first(&[pruned, merged, lost, unflushed, tombstones_go, clocks_decide, limited, strays, alike])
+            }
             Property::TombstonesWin if facts.tombstones == Tombstones::None => CannotHold("deletes leave no tombstone"),
             Property::TombstonesWin => first(&[lost, unflushed, pruned, merged, tombstones_go, clocks_decide]),
-            Property::RecreatedKeysSurvive => {
-                first(&[tombstones_go, lost, unflushed, alike[0], alike[1], alike[2], clocks_decide])
-            }
+            Property::RecreatedKeysSurvive => first(&[tombstones_go, lost, unflushed, alike, strays, clocks_decide]),
             Property::Convergence => first(&[
                 unrepaired[0],
                 unrepaired[1],

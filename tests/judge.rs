@@ -157,6 +157,12 @@ fn every_way_to_lose_a_write_has_its_name() {
     let collision = of_folder("ce-6-same-coordinator");
     has(&collision, &[], &one("lost.clock_collision"));
     has(&collision, &[], &[("siblings.false_dominance", 1.0), ("lost.fraction", 0.5)]);
+    // A write after it, which knows what hid the lost one, hides nothing itself.
+    let after = r#"{ "name": "p3", "at": "30ms", "client": "c2", "put": { "key": "K", "value": "v4", "via": "A" } },
+    { "name": "final""#;
+    let longer = collision.replacen(r#"{ "name": "final""#, after, 1);
+    let changed = [("script.final.expect", "null")];
+    has(&longer, &changed, &[("siblings.false_dominance", 1.0), ("lost.clock_collision", 1.0)]);
     has(&of_folder("buffer-lost"), &[], &one("lost.unflushed"));
 
     // All owners are away: D takes the write for them, and dies, or forgets it.

@@ -96,6 +96,8 @@ pub(super) struct Write {
     pub superseded: bool,
     /// Some write has seen it.
     pub seen: bool,
+    /// A write that had not seen it counts as newer by its clock.
+    pub dominated: bool,
     /// It replaced or followed a tombstone.
     pub recreates: bool,
     /// A failed write that has appeared.
@@ -132,8 +134,8 @@ impl Write {
 #[derive(Clone, Default, Debug)]
 pub(super) struct KeyGhost {
     writes: Vec<Write>,
-    /// Under last write wins: acknowledged writes that are in nobody's hands and in the past of no other, so that
-    /// nothing can replace them any more. They are kept apart because a busy key has many.
+    /// Acknowledged writes that a clock has hidden, that are in nobody's hands and in the past of no other: nothing can
+    /// replace them any more. They are kept apart because a busy key has many.
     settled: Vec<Write>,
     led: SmallVec<[Event; 4]>,
     /// The greatest counter that each actor has given.
@@ -252,9 +254,7 @@ impl KeyGhost {
             return;
         }
         self.writes.retain(|write| write.version.handles() > 1 || write.stands());
-        if matches!(scheme, Scheme::LastWriteWins) {
-            self.settle();
-        }
+        self.settle(scheme);
         self.swept_at = self.writes.len();
     }
 }
@@ -262,12 +262,13 @@ impl KeyGhost {
 impl KeyGhost {
     /// Sets apart what nothing can befall any more. Whoever would write over it has to have seen it, and so to hold it
     /// or a write that had seen it. Who had seen a write that is not acknowledged yet replaces it when it is.
-    fn settle(&mut self) {
+    fn settle(&mut self, scheme: Scheme) {
         let is_settled: Vec<bool> = self
             .writes
             .iter()
             .map(|write| {
-                let is_free = write.stands() && write.version.handles() == 1 && write.op.is_some();
+                let is_hidden = write.dominated || matches!(scheme, Scheme::LastWriteWins);
+                let is_free = is_hidden && write.stands() && write.version.handles() == 1 && write.op.is_some();
                 let touches =
                     |other: &Write| other.past.has(write.event) || (!other.is_acked() && write.past.has(other.event));
                 is_free && !self.writes.iter().any(touches)
@@ -349,7 +350,7 @@ pub(super) struct Flaws {
     pub reused_dot: bool,
     /// Its clock says something else than the truth about this one.
     pub misordered: Option<Version>,
-    /// Writes that its clock covers although it had not seen them.
+    /// Writes that its clock covers although it had not seen them; each counts with the first that covers it.
     pub dominated: u32,
     pub event: Event,
 }
@@ -398,6 +399,7 @@ impl Ghost {
             fate: Fate::Acked(SimTime::ZERO),
             superseded: false,
             seen: false,
+            dominated: false,
             recreates: false,
             appeared: false,
             out_of_order: [false; 2],
@@ -437,13 +439,16 @@ impl Ghost {
         let is_lww = matches!(scheme, Scheme::LastWriteWins);
         for write in &mut ghost.writes {
             let is_seen = past.has(write.event);
-            if !is_lww {
+            // Whatever comes after what a clock has hidden hides it too: that is the same mistake.
+            if !is_lww && (is_seen || !write.dominated) {
                 let order = order(version, &write.version, scheme);
                 let is_right = if is_seen { order == Order::After } else { order == Order::Concurrent };
                 if !is_right && flaws.misordered.is_none() {
                     flaws.misordered = Some(write.version.clone());
                 }
-                flaws.dominated += u32::from(!is_seen && order != Order::Concurrent && !write.seen);
+                let is_hidden = !is_seen && order != Order::Concurrent;
+                flaws.dominated += u32::from(is_hidden && !write.seen);
+                write.dominated |= is_hidden;
             }
             write.seen |= is_seen;
         }
@@ -461,6 +466,7 @@ impl Ghost {
             fate: made.fate,
             superseded: false,
             seen: false,
+            dominated: false,
             recreates,
             appeared: false,
             out_of_order: [false; 2],

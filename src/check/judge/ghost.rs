@@ -19,12 +19,14 @@ pub(super) type Event = (u32, u32);
 #[derive(Clone, Default, Debug)]
 pub(super) struct Past {
     upto: SmallVec<[Event; 4]>,
+    /// Sorted. Long where many writes were replaced before anybody saw them.
     beyond: SmallVec<[Event; 2]>,
 }
 
 impl Past {
     pub fn has(&self, event: Event) -> bool {
-        self.upto.iter().any(|&(leader, count)| leader == event.0 && count >= event.1) || self.beyond.contains(&event)
+        self.upto.iter().any(|&(leader, count)| leader == event.0 && count >= event.1)
+            || self.beyond.binary_search(&event).is_ok()
     }
 
     /// Adds an event and all that it had seen.
@@ -41,7 +43,8 @@ impl Past {
     }
 
     fn close_gaps(&mut self) {
-        self.beyond.sort_unstable();
+        // Not the unstable sort: it takes no advantage of parts that are sorted.
+        self.beyond.sort();
         let upto = &mut self.upto;
         let mut last = None;
         self.beyond.retain(|&mut (leader, count)| {

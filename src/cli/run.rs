@@ -8,7 +8,7 @@ use super::campaign::{Plan, config_of};
 use super::load::{load, load_drawn};
 use super::out::{print_data, print_styled, say, terminal_width};
 use super::{BAD_INPUT, Format, HELD, NO_OUTPUT, RunArguments};
-use crate::check::{Judgement, evaluate, exit_status};
+use crate::check::{Expectation, Judgement, evaluate, exit_status};
 use crate::cluster::config::RunConfig;
 use crate::report::history_log::HistoryLog;
 use crate::report::run_dir::pretty;
@@ -75,7 +75,10 @@ pub(super) fn run(arguments: &RunArguments) -> u8 {
         say(&format!("{}: {runs} runs are more than {MAX_RUNS}", arguments.file));
         return BAD_INPUT;
     }
-    let plan = Plan { loaded: &loaded, seeds, wanted: Wanted::of(&expectations) };
+    let mut plan = Plan { loaded: &loaded, seeds, wanted: Wanted::of(&expectations) };
+    if plan.is_single() {
+        plan.wanted = plan.wanted.with_unasserted(&expectations);
+    }
     // What cannot run is an error before anything is written or simulated.
     let mut notices = loaded.notices.clone();
     for setting in 0..loaded.settings.len() {
@@ -110,7 +113,15 @@ pub(super) fn run(arguments: &RunArguments) -> u8 {
     };
     let judgements = evaluate(&expectations, &campaign);
     let status = exit_status(&judgements, campaign.runs.iter().any(|run| run.has_broken_step()));
-    let over = Over { arguments, plan: &plan, campaign: &campaign, judgements: &judgements, notices: &notices, hash };
+    let over = Over {
+        arguments,
+        plan: &plan,
+        campaign: &campaign,
+        expectations: &expectations,
+        judgements: &judgements,
+        notices: &notices,
+        hash,
+    };
     let (texts, written) = if plan.is_single() { over.single(directory) } else { over.sweep(directory) };
     if let Err(error) = written {
         say(&error.to_string());
@@ -161,6 +172,7 @@ struct Over<'a> {
     arguments: &'a RunArguments,
     plan: &'a Plan<'a>,
     campaign: &'a Campaign,
+    expectations: &'a [Expectation],
     judgements: &'a [Judgement],
     notices: &'a [String],
     hash: String,
@@ -209,17 +221,19 @@ impl Over<'_> {
         let values = &self.plan.loaded.settings[0].values;
         let setting: Vec<(String, String)> =
             values.iter().map(|value| (value.axis.clone(), value.value.label())).collect();
+        let properties = expect::looked_at(self.plan.loaded, self.expectations, run);
         let about = About {
             scenario: &self.plan.loaded.name,
             setting: &setting,
             status: self.campaign.status(run, self.judgements),
             judgements: self.judgements,
+            properties: &properties,
             notices: self.notices,
         };
         let summary = pretty(&summary(&about, &config, run));
         let written = self.write_single(directory, &config, &summary);
         let text = match self.arguments.format {
-            Format::Text => terminal::run(&self.title(), &config, run, self.judgements),
+            Format::Text => terminal::run(&self.title(), &config, run, self.judgements, &properties),
             Format::Json => summary,
             Format::Csv => String::from_utf8(self.runs_csv()).expect("tables are text"),
         };
@@ -621,7 +635,7 @@ mod tests {
         let judgements = evaluate(&expectations, &campaign);
         let (config, _) = plan.config(0, 1).expect("it runs");
         let title = Title { name: &loaded.name, about: &loaded.about, notices: &[], width: 80 };
-        let text = terminal::run(&title, &config, &campaign.runs[0], &judgements);
+        let text = terminal::run(&title, &config, &campaign.runs[0], &judgements, &[]);
         let plain = anstream::adapter::strip_str(&text).to_string();
         let lines: Vec<&str> =
             plain.lines().filter(|line| !line.contains("digest") && !line.contains("events")).collect();

@@ -336,7 +336,8 @@ pub(super) fn replay(arguments: &ReplayArguments) -> u8 {
         notices: &chosen.notices,
         width: terminal_width(),
     };
-    let printed = print_styled(&terminal::run(&title, &chosen.config, run, &judgements));
+    let properties = expect::looked_at(&chosen.loaded, &expectations, run);
+    let printed = print_styled(&terminal::run(&title, &chosen.config, run, &judgements, &properties));
     if printed != HELD {
         return printed;
     }

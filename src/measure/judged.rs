@@ -54,7 +54,7 @@ pub struct Judged {
     pub divergent_mean: f64,
     /// The same at the end.
     pub divergent_end: u64,
-    /// The same when each bucket of the timeline ended.
+    /// The same when each bucket of the timeline ended, and at the end.
     pub divergent_by_bucket: Vec<u64>,
     /// Replicas that held an acknowledged write or something newer at its ack.
     pub copies_at_ack: Small,

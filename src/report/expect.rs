@@ -1,7 +1,8 @@
 //! From the expectations of a scenario to those that `check` judges: names of axes become numbers of settings.
 
+use super::play::Played;
 use crate::check::expectation::{Bound, Comparison, Expectation, Narrow, Over, Query, Subject, Versus};
-use crate::check::properties::Property;
+use crate::check::properties::{Finding, Property};
 use crate::scenario::expectations::{self as written, Resolved, counterpart, matches};
 use crate::scenario::names::Selector;
 use crate::scenario::properties::Standing;
@@ -63,6 +64,51 @@ fn property(name: &str, expectation: &spec::Expectation, settings: &[&Setting]) 
         here.copied().collect()
     };
     Subject::Property { properties: settings.iter().map(asserted).collect(), is_all, must_break }
+}
+
+/// A property that a run was looked at for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Looked {
+    /// Which.
+    pub property: Property,
+    /// What became of it.
+    pub finding: Finding,
+    /// Why it is not asserted, if it is not.
+    pub not_asserted: Option<&'static str>,
+}
+
+impl Looked {
+    /// Whether it was violated although, or because, nobody asserted it.
+    pub fn is_violated_unasserted(&self) -> bool {
+        self.not_asserted.is_some() && matches!(self.finding, Finding::Violated { .. })
+    }
+}
+
+/// The properties that a run was looked at for, in the order of the reference: which of them are asserted, and why the
+/// others are not.
+pub fn looked_at(loaded: &Loaded, expectations: &[Expectation], run: &Played) -> Vec<Looked> {
+    let is_asserted = |property: &Property| {
+        expectations.iter().any(|expectation| {
+            let place = expectation.settings.iter().position(|setting| *setting == run.setting);
+            match (&expectation.subject, place) {
+                (Subject::Property { properties, must_break: false, .. }, Some(place)) => {
+                    properties[place].contains(property)
+                }
+                _ => false,
+            }
+        })
+    };
+    let setting = loaded.settings.iter().find(|setting| setting.number == run.setting);
+    let why_not = |property: &Property| match setting.map(|setting| property.standing(&setting.spec)) {
+        Some(Standing::NotGuaranteed(reason) | Standing::CannotHold(reason)) => reason,
+        Some(Standing::Guaranteed) | None => "no expectation asserts it here",
+    };
+    let looked = |(property, finding): (&Property, &Finding)| Looked {
+        property: *property,
+        finding: finding.clone(),
+        not_asserted: (!is_asserted(property)).then(|| why_not(property)),
+    };
+    run.findings.iter().map(looked).collect()
 }
 
 fn metric(loaded: &Loaded, expectation: &spec::Expectation, settings: &[&Setting]) -> Result<Subject, String> {

@@ -42,6 +42,14 @@ impl Wanted {
         }
         wanted
     }
+
+    /// The same, and what `all` does not assert is looked at too.
+    pub fn with_unasserted(mut self, expectations: &[Expectation]) -> Wanted {
+        if expectations.iter().any(|one| matches!(one.subject, Subject::Property { is_all: true, .. })) {
+            self.properties.extend(Property::ALL);
+        }
+        self
+    }
 }
 
 /// A run that is over and measured.
@@ -93,11 +101,12 @@ pub fn play_watched(
         let wants = Wants {
             messages: asks(&[Property::CutsHold, Property::CrashesHold]),
             histories: asks(&[Property::Linearizable]) || wanted.queries.iter().any(asks_of_histories),
+            widening: wanted.queries.iter().any(|query| matches!(query.metric, Metric::AtomicityWidening(_))),
         };
         Judge::new(config, wants)
     });
     let mut marker = wanted.marks.then(|| Marker::new(config));
-    let end = {
+    let mut end = {
         let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
         observers.extend(judge.as_mut().map(|judge| judge as &mut dyn Observer));
         observers.extend(marker.as_mut().map(|marker| marker as &mut dyn Observer));
@@ -106,6 +115,7 @@ pub fn play_watched(
         }
         cluster::run(config, &mut observers)
     };
+    end.notices.extend(unhit(config, &end));
     let (violations, judged) = judge.map(Judge::finish).unzip();
     let marks = marker.map(|marker| marker.finish(&end));
     let measured = recorder.finish(config, &end, judged).with_marks(marks.clone());
@@ -127,6 +137,18 @@ pub fn play_watched(
         measured: keeps_all.then_some(measured),
         end,
     }
+}
+
+/// A notice about faults that never bit: what they were to test has not been tested.
+fn unhit(config: &RunConfig, end: &RunEnd) -> Option<String> {
+    const SHOWN: usize = 5;
+    let mut names: Vec<String> =
+        end.faults.iter().filter(|fault| fault.hits == 0).map(|fault| step_name(config, fault.step)).collect();
+    names.dedup();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!names.is_empty()).then(|| format!("faults that never bit: {}{more}", names.join(", ")))
 }
 
 /// Whether there is anything for a judge: without clients nobody reads or writes.

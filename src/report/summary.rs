@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value as Json, json};
 
+use super::expect::Looked;
 use super::play::{Played, group_names, step_name};
 use crate::check::{Finding, Judgement, Verdict};
 use crate::cluster::config::{Action, Fault, RunConfig};
@@ -22,6 +23,8 @@ pub struct About<'a> {
     pub status: &'a str,
     /// What became of the expectations.
     pub judgements: &'a [Judgement],
+    /// The properties that it was looked at for.
+    pub properties: &'a [Looked],
     /// Things to know.
     pub notices: &'a [String],
 }
@@ -158,7 +161,7 @@ pub fn summary(about: &About<'_>, config: &RunConfig, run: &Played) -> Json {
         "faults": faults(config, run),
         "steps": steps(config, run),
         "expect": expect(about, run),
-        "properties": properties(run),
+        "properties": properties(about.properties),
         "notices": notices,
     })
 }
@@ -273,18 +276,22 @@ fn expect(about: &About<'_>, run: &Played) -> Vec<Json> {
     .collect()
 }
 
-/// Properties that were asserted.
-fn properties(run: &Played) -> Vec<Json> {
-    run.findings
-        .iter()
-        .map(|(property, finding)| match finding {
-            Finding::Held => json!({ "name": property.name(), "asserted": true, "violations": 0 }),
-            Finding::Violated { violations, example } => {
-                json!({ "name": property.name(), "asserted": true, "violations": violations, "because": example })
-            }
-            Finding::NotJudged(because) => {
-                json!({ "name": property.name(), "asserted": true, "violations": null, "because": because })
-            }
-        })
-        .collect()
+/// Properties that were looked at. `because` says why one is not asserted, else what was seen.
+fn properties(looked: &[Looked]) -> Vec<Json> {
+    let one = |looked: &Looked| {
+        let (violations, seen) = match &looked.finding {
+            Finding::Held => (json!(0), None),
+            Finding::Violated { violations, example } => (json!(violations), Some(example.as_str())),
+            Finding::NotJudged(because) => (Json::Null, Some(*because)),
+        };
+        let mut json = Map::new();
+        json.insert("name".into(), json!(looked.property.name()));
+        json.insert("asserted".into(), json!(looked.not_asserted.is_none()));
+        json.insert("violations".into(), violations);
+        if let Some(because) = looked.not_asserted.or(seen) {
+            json.insert("because".into(), json!(because));
+        }
+        Json::Object(json)
+    };
+    looked.iter().map(one).collect()
 }

@@ -39,7 +39,8 @@ fn share([part, whole]: [u64; 2]) -> String {
     if whole == 0 { String::new() } else { plain(part as f64 / whole as f64) }
 }
 
-/// `timeline.csv`: one row a bucket. `divergent_keys` is empty where nobody compared the replicas.
+/// `timeline.csv`: one row a bucket. `divergent_keys` is how many keys' live replicas differed when the bucket ended; it
+/// is empty where nobody compared the replicas.
 pub fn timeline(config: &RunConfig, measured: &Measured) -> Vec<u8> {
     let mut header =
         texts(&["at_ms", "ops.rate_per_s", "get.success", "put.success", "get.latency.p99_ms", "put.latency.p99_ms"]);
@@ -47,13 +48,15 @@ pub fn timeline(config: &RunConfig, measured: &Measured) -> Vec<u8> {
     header.extend(Class::ALL.iter().map(|class| format!("bytes.{}", class.name())));
     header.push("faults".into());
     let mut rows = vec![header];
-    for row in measured.timeline() {
+    let divergent = measured.judged().map_or(&[][..], |judged| &judged.divergent_by_bucket);
+    for (bucket, row) in measured.timeline().iter().enumerate() {
         let seconds = row.to.since(row.at).as_secs();
         let rate = if seconds > 0.0 { plain(row.started as f64 / seconds) } else { String::new() };
         let mut cells = vec![plain(row.at.as_ms()), rate];
         cells.extend(row.ended.map(|[ended, ok]| share([ok, ended])));
         cells.extend(row.p99.map(|p99| p99.map_or(String::new(), |ns| plain(ns as f64 / 1e6))));
-        cells.extend([share(row.stale), row.hints_pending.to_string(), String::new()]);
+        let divergent = divergent.get(bucket).map_or(String::new(), u64::to_string);
+        cells.extend([share(row.stale), row.hints_pending.to_string(), divergent]);
         cells.extend(row.bytes.iter().map(u64::to_string));
         cells.push(row.faults.iter().map(|step| step_name(config, *step)).collect::<Vec<_>>().join(" "));
         rows.push(cells);
@@ -167,7 +170,8 @@ fn cell(run: &Played, metric: &Metric) -> Option<f64> {
     run.columns.iter().find(|(known, _)| known == metric).and_then(|(_, value)| Value::number(*value))
 }
 
-/// `runs.csv`: one row a run.
+/// `runs.csv`: one row a run. What never came about, as `convergence.time`, is `inf` here and in `summary.csv`, and `null`
+/// in JSON, which has no such number.
 pub fn runs(axes: &[String], settings: &[SettingRow], campaign: &Campaign, judgements: &[Judgement]) -> Vec<u8> {
     let columns = columns(campaign);
     let mut header = vec!["setting".to_string()];

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::expect::Looked;
 use super::play::{Campaign, Played, step_name};
 use super::tables::SettingRow;
 use crate::check::expectation::shown;
@@ -140,7 +141,13 @@ fn notices<'a>(out: &mut String, all: impl Iterator<Item = &'a String>, width: u
 ///
 /// # Panics
 /// If the run kept only its columns.
-pub fn run(title: &Title<'_>, config: &RunConfig, run: &Played, judgements: &[Judgement]) -> String {
+pub fn run(
+    title: &Title<'_>,
+    config: &RunConfig,
+    run: &Played,
+    judgements: &[Judgement],
+    properties: &[Looked],
+) -> String {
     let measured = run.measured.as_ref().expect("a run is shown with all its numbers");
     let mut out = String::new();
     head(&mut out, title);
@@ -159,6 +166,7 @@ pub fn run(title: &Title<'_>, config: &RunConfig, run: &Played, judgements: &[Ju
     steps(&mut out, config, run, title.width);
     let own: Vec<&Judgement> = judgements.iter().filter(|judgement| judgement.setting == run.setting).collect();
     expectations(&mut out, &own, title.width);
+    unasserted(&mut out, properties, title.width);
     let mut notes = title.notices.iter().chain(&run.end.notices).peekable();
     if notes.peek().is_some() {
         out.push('\n');
@@ -326,6 +334,21 @@ fn expectations(out: &mut String, judgements: &[&Judgement], width: usize) {
                 paragraph(out, &" ".repeat(6), 6, &outcome, width, "");
             }
         }
+    }
+}
+
+/// How many properties that nobody asserts were violated, by name.
+fn unasserted(out: &mut String, properties: &[Looked], width: usize) {
+    let all = properties.iter().filter(|looked| looked.not_asserted.is_some()).count();
+    let violated: Vec<&str> = properties
+        .iter()
+        .filter(|looked| looked.is_violated_unasserted())
+        .map(|looked| looked.property.name())
+        .collect();
+    if !violated.is_empty() {
+        let text =
+            format!("{} of {all} properties not asserted were violated: {}", violated.len(), violated.join(", "));
+        paragraph(out, &format!("  {DIM}·{RESET} "), 4, &text, width, DIM);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Judge;
 use super::ghost::{Write, covers, session_of};
+use super::widening::Widenings;
 use crate::check::linear::online::KeyVerdict;
 use crate::check::properties::Property;
 use crate::history::Ending;
@@ -39,6 +40,7 @@ impl Judge<'_> {
 
     /// What takes its time.
     pub(super) fn last_words(&mut self) {
+        self.numbers.widening = self.widenings.take().map(Widenings::finish);
         if let Some(linear) = self.linear.take() {
             let verdicts = linear.finish();
             let of = |wanted: fn(&KeyVerdict) -> bool| verdicts.iter().filter(|(_, verdict)| wanted(verdict)).count();
@@ -156,11 +158,7 @@ impl Judge<'_> {
             let Some(ghost) = self.ghost.key(key) else { continue };
             let back = held.iter().find_map(|version| {
                 let event = ghost.find(version)?.event;
-                ghost
-                    .writes
-                    .iter()
-                    .find(|newer| newer.is_acked() && newer.past.has(event))
-                    .map(|newer| (version, newer))
+                ghost.all().find(|newer| newer.is_acked() && newer.past.has(event)).map(|newer| (version, newer))
             });
             if let Some((old, newer)) = back {
                 let property =
@@ -207,8 +205,11 @@ impl Judge<'_> {
     fn look_for_lost_writes(&mut self, nodes: &[Node], up: &[bool]) {
         let mut lost = Vec::new();
         for (key, ghost) in self.ghost.keys() {
-            let mut counted = std::collections::BTreeSet::new();
-            for write in ghost.writes.iter().filter(|write| write.stands() && write.op.is_some()) {
+            // What nobody holds the effect of any more; counted with the first that stood for it.
+            let live = || nodes.iter().filter(|node| up[node.id().index()]);
+            let left = || live().flat_map(|node| node.versions(key).iter().chain(node.hints().of_key(key)));
+            let mut gone = None;
+            for write in ghost.all().filter(|write| write.stands() && write.op.is_some()) {
                 let has = |held: &[Version]| held.iter().any(|version| ghost.includes(version, write.event));
                 let live = nodes.iter().filter(|node| up[node.id().index()]);
                 let mut live = live.map(|node| (node.versions(key), node.hints()));
@@ -220,13 +221,11 @@ impl Judge<'_> {
                     continue;
                 }
                 // With it went what it had replaced: nobody holds the effect of that any more either.
-                let live = nodes.iter().filter(|node| up[node.id().index()]);
-                let left = live.flat_map(|node| node.versions(key).iter().chain(node.hints().of_key(key)));
-                let gone = ghost.gone_with(write, left).into_iter().filter(|&event| counted.insert(event)).count();
-                lost.push((key, write.clone(), gone as u64, self.why_lost(key, write, nodes, up)));
+                let gone = gone.get_or_insert_with(|| ghost.gone(left())).take(write);
+                lost.push((key, write.clone(), gone, self.why_lost(key, write, nodes, up)));
             }
             // What failed but is there in the end has happened.
-            for write in ghost.writes.iter().filter(|write| !write.is_acked() && write.op.is_some()) {
+            for write in ghost.all().filter(|write| !write.is_acked() && write.op.is_some()) {
                 let holds = |node: &Node| node.versions(key).iter().any(|held| held.same(&write.version));
                 if !write.appeared && nodes.iter().any(holds) {
                     self.numbers.phantoms += 1;

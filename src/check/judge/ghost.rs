@@ -19,12 +19,14 @@ pub(super) type Event = (u32, u32);
 #[derive(Clone, Default, Debug)]
 pub(super) struct Past {
     upto: SmallVec<[Event; 4]>,
+    /// Sorted. Long where many writes were replaced before anybody saw them.
     beyond: SmallVec<[Event; 2]>,
 }
 
 impl Past {
     pub fn has(&self, event: Event) -> bool {
-        self.upto.iter().any(|&(leader, count)| leader == event.0 && count >= event.1) || self.beyond.contains(&event)
+        self.upto.iter().any(|&(leader, count)| leader == event.0 && count >= event.1)
+            || self.beyond.binary_search(&event).is_ok()
     }
 
     /// Adds an event and all that it had seen.
@@ -41,7 +43,8 @@ impl Past {
     }
 
     fn close_gaps(&mut self) {
-        self.beyond.sort_unstable();
+        // Not the unstable sort: it takes no advantage of parts that are sorted.
+        self.beyond.sort();
         let upto = &mut self.upto;
         let mut last = None;
         self.beyond.retain(|&mut (leader, count)| {
@@ -96,6 +99,8 @@ pub(super) struct Write {
     pub superseded: bool,
     /// Some write has seen it.
     pub seen: bool,
+    /// A write that had not seen it counts as newer by its clock.
+    pub dominated: bool,
     /// It replaced or followed a tombstone.
     pub recreates: bool,
     /// A failed write that has appeared.
@@ -131,7 +136,10 @@ impl Write {
 /// The writes of one key that still matter.
 #[derive(Clone, Default, Debug)]
 pub(super) struct KeyGhost {
-    pub writes: Vec<Write>,
+    writes: Vec<Write>,
+    /// Acknowledged writes that a clock has hidden, that are in nobody's hands and in the past of no other: nothing can
+    /// replace them any more. They are kept apart because a busy key has many.
+    settled: Vec<Write>,
     led: SmallVec<[Event; 4]>,
     /// The greatest counter that each actor has given.
     dots: SmallVec<[(ActorId, u32); 4]>,
@@ -145,17 +153,32 @@ pub(super) struct KeyGhost {
 }
 
 impl KeyGhost {
+    /// All that are remembered.
+    pub fn all(&self) -> impl Iterator<Item = &Write> {
+        self.settled.iter().chain(&self.writes)
+    }
+
+    pub fn all_mut(&mut self) -> impl Iterator<Item = &mut Write> {
+        self.settled.iter_mut().chain(&mut self.writes)
+    }
+
+    /// The versions of an operation that are not acknowledged.
+    pub fn open_of(&mut self, op: OpId) -> impl Iterator<Item = &mut Write> {
+        self.writes.iter_mut().filter(move |write| write.op == Some(op) && !write.is_acked())
+    }
+
     pub fn find(&self, version: &Version) -> Option<&Write> {
         // Newest first: that is what is looked for.
-        self.writes.iter().rev().find(|write| write.version.same(version))
+        self.writes.iter().rev().chain(self.settled.iter().rev()).find(|write| write.version.same(version))
     }
 
     pub fn find_mut(&mut self, version: &Version) -> Option<&mut Write> {
-        self.writes.iter_mut().rev().find(|write| write.version.same(version))
+        let all = self.writes.iter_mut().rev().chain(self.settled.iter_mut().rev());
+        all.into_iter().find(|write| write.version.same(version))
     }
 
     pub fn by_event(&self, event: Event) -> Option<&Write> {
-        self.writes.iter().rev().find(|write| write.event == event)
+        self.writes.iter().rev().chain(self.settled.iter().rev()).find(|write| write.event == event)
     }
 
     /// Whether a version is the write, or had seen it.
@@ -195,20 +218,22 @@ impl KeyGhost {
         bits[word] |= 1 << (count % 64);
     }
 
-    /// Acknowledged writes that a version stood for, itself included, and that none of those `left` is or had seen.
-    pub fn gone_with<'a>(&self, write: &Write, left: impl Iterator<Item = &'a Version>) -> Vec<Event> {
+    /// Acknowledged writes that none of those `left` is or had seen.
+    pub fn gone<'a>(&self, left: impl Iterator<Item = &'a Version>) -> Gone {
         let mut there = Past::default();
         for version in left {
             if let Some(write) = self.find(version) {
                 there.see(write.event, &write.past);
             }
         }
-        let events = self.acked.iter().flat_map(|(leader, bits)| {
-            let counts =
-                (0..64 * bits.len() as u32).filter(|count| bits[(count / 64) as usize] >> (count % 64) & 1 == 1);
-            counts.map(|count| (*leader, count))
-        });
-        events.filter(|&event| (event == write.event || write.past.has(event)) && !there.has(event)).collect()
+        let mut gone = Gone { acked: self.acked.clone() };
+        for &(leader, count) in &there.upto {
+            gone.take_upto(leader, count);
+        }
+        for &event in &there.beyond {
+            gone.take_one(event);
+        }
+        gone
     }
 
     /// Takes a dot. Returns whether its actor had given it or a later one before.
@@ -227,12 +252,77 @@ impl KeyGhost {
     }
 
     /// Forgets what nobody can ask about any more.
-    fn sweep(&mut self) {
+    fn sweep(&mut self, scheme: Scheme) {
         if self.writes.len() < 16.max(2 * self.swept_at) {
             return;
         }
         self.writes.retain(|write| write.version.handles() > 1 || write.stands());
+        self.settle(scheme);
         self.swept_at = self.writes.len();
+    }
+}
+
+impl KeyGhost {
+    /// Sets apart what nothing can befall any more. Whoever would write over it has to have seen it, and so to hold it
+    /// or a write that had seen it. Who had seen a write that is not acknowledged yet replaces it when it is.
+    fn settle(&mut self, scheme: Scheme) {
+        let is_settled: Vec<bool> = self
+            .writes
+            .iter()
+            .map(|write| {
+                let is_hidden = write.dominated || matches!(scheme, Scheme::LastWriteWins);
+                let is_free = is_hidden && write.stands() && write.version.handles() == 1 && write.op.is_some();
+                let touches =
+                    |other: &Write| other.past.has(write.event) || (!other.is_acked() && write.past.has(other.event));
+                is_free && !self.writes.iter().any(touches)
+            })
+            .collect();
+        let mut place = 0;
+        let settled = self.writes.extract_if(.., |_| {
+            place += 1;
+            is_settled[place - 1]
+        });
+        self.settled.extend(settled);
+    }
+}
+
+/// Acknowledged writes of a key that are gone, a bit each, by leader.
+pub(super) struct Gone {
+    acked: SmallVec<[(u32, Vec<u64>); 3]>,
+}
+
+impl Gone {
+    /// Takes out those that a version stood for, itself included, and counts them.
+    pub fn take(&mut self, write: &Write) -> u64 {
+        let mut count = self.take_one(write.event);
+        for &(leader, upto) in &write.past.upto {
+            count += self.take_upto(leader, upto);
+        }
+        for &event in &write.past.beyond {
+            count += self.take_one(event);
+        }
+        count
+    }
+
+    fn bits(&mut self, leader: u32) -> &mut [u64] {
+        self.acked.iter_mut().find(|(known, _)| *known == leader).map_or(&mut [], |(_, bits)| bits)
+    }
+
+    fn take_one(&mut self, (leader, count): Event) -> u64 {
+        self.take_masked(leader, (count / 64) as usize, 1 << (count % 64))
+    }
+
+    fn take_upto(&mut self, leader: u32, count: u32) -> u64 {
+        let (last, words) = ((count / 64) as usize, self.bits(leader).len());
+        let whole: u64 = (0..last.min(words)).map(|word| self.take_masked(leader, word, u64::MAX)).sum();
+        whole + self.take_masked(leader, last, u64::MAX >> (63 - count % 64))
+    }
+
+    fn take_masked(&mut self, leader: u32, word: usize, mask: u64) -> u64 {
+        let Some(bits) = self.bits(leader).get_mut(word) else { return 0 };
+        let taken = (*bits & mask).count_ones();
+        *bits &= !mask;
+        u64::from(taken)
     }
 }
 
@@ -263,7 +353,7 @@ pub(super) struct Flaws {
     pub reused_dot: bool,
     /// Its clock says something else than the truth about this one.
     pub misordered: Option<Version>,
-    /// Writes that its clock covers although it had not seen them.
+    /// Writes that its clock covers although it had not seen them; each counts with the first that covers it.
     pub dominated: u32,
     pub event: Event,
 }
@@ -312,6 +402,7 @@ impl Ghost {
             fate: Fate::Acked(SimTime::ZERO),
             superseded: false,
             seen: false,
+            dominated: false,
             recreates: false,
             appeared: false,
             out_of_order: [false; 2],
@@ -327,7 +418,7 @@ impl Ghost {
     /// A coordinator has made a version.
     pub fn made(&mut self, key: KeyId, made: Made<'_>, scheme: Scheme) -> Flaws {
         let ghost = self.key_mut(key);
-        ghost.sweep();
+        ghost.sweep(scheme);
         let leader = made.leader.0;
         let event = match ghost.led.iter_mut().find(|(node, _)| *node == leader) {
             Some((_, count)) => {
@@ -351,13 +442,16 @@ impl Ghost {
         let is_lww = matches!(scheme, Scheme::LastWriteWins);
         for write in &mut ghost.writes {
             let is_seen = past.has(write.event);
-            if !is_lww {
+            // Whatever comes after what a clock has hidden hides it too: that is the same mistake.
+            if !is_lww && (is_seen || !write.dominated) {
                 let order = order(version, &write.version, scheme);
                 let is_right = if is_seen { order == Order::After } else { order == Order::Concurrent };
                 if !is_right && flaws.misordered.is_none() {
                     flaws.misordered = Some(write.version.clone());
                 }
-                flaws.dominated += u32::from(!is_seen && order != Order::Concurrent && !write.seen);
+                let is_hidden = !is_seen && order != Order::Concurrent;
+                flaws.dominated += u32::from(is_hidden && !write.seen);
+                write.dominated |= is_hidden;
             }
             write.seen |= is_seen;
         }
@@ -375,6 +469,7 @@ impl Ghost {
             fate: made.fate,
             superseded: false,
             seen: false,
+            dominated: false,
             recreates,
             appeared: false,
             out_of_order: [false; 2],
@@ -408,4 +503,181 @@ impl Ghost {
 /// Who wrote a version, if a session did.
 pub(super) fn session_of(write: &Write) -> Option<SessionId> {
     write.op.map(OpId::session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::ids::SessionId;
+    use crate::version::{Write as Coordinated, WriteId, coordinate};
+
+    const KEY: KeyId = KeyId(0);
+    const SCHEME: Scheme = Scheme::Dotted;
+
+    /// The truth about one key, and the counter of each of its nodes.
+    #[derive(Default)]
+    struct Story {
+        /// Dotted if none.
+        scheme: Option<Scheme>,
+        ghost: Ghost,
+        issued: [u32; 3],
+        writes: u32,
+    }
+
+    impl Story {
+        /// A node leads a write from a context.
+        fn made(&mut self, leader: u32, context: &[&Version]) -> (Version, Flaws) {
+            let context: Vec<Version> = context.iter().map(|version| (*version).clone()).collect();
+            let number = u64::from(self.writes);
+            let op = OpId::of_session(SessionId(0), self.writes);
+            self.writes += 1;
+            let issued = &mut self.issued[leader as usize];
+            let made = Coordinated {
+                actor: ActorId(leader),
+                now_ms: 0,
+                stamp: number,
+                value: Value::Blob(number),
+                size: 1,
+                write: WriteId(number),
+                issued: *issued,
+            };
+            let scheme = self.scheme.unwrap_or(SCHEME);
+            let version = coordinate(scheme, &[], &context, made);
+            *issued = version.dot().counter;
+            let mut seen = Siblings::new();
+            for version in &context {
+                seen.apply(version, scheme, crate::version::siblings::Whole::Stored);
+            }
+            let made = Made {
+                leader: NodeId(leader),
+                op,
+                version: &version,
+                context: &seen,
+                fate: Fate::Open,
+                last: None,
+                before: SmallVec::new(),
+                read_before: SmallVec::new(),
+            };
+            let flaws = self.ghost.made(KEY, made, scheme);
+            (version, flaws)
+        }
+
+        fn acked(&mut self, leader: u32, context: &[&Version]) -> Version {
+            let (version, _) = self.made(leader, context);
+            self.ghost.acked(KEY, &version, SimTime(1));
+            version
+        }
+
+        fn key(&self) -> &KeyGhost {
+            self.ghost.key(KEY).expect("it was written")
+        }
+
+        fn event(&self, version: &Version) -> Event {
+            self.key().find(version).expect("it is kept").event
+        }
+
+        fn stands(&self, version: &Version) -> bool {
+            self.key().find(version).is_some_and(Write::stands)
+        }
+    }
+
+    #[test]
+    fn a_past_closes_its_gaps_when_what_was_missing_comes() {
+        let nothing = Past::default();
+        let mut past = Past::default();
+        past.see((7, 3), &nothing);
+        past.see((7, 1), &nothing);
+        assert_eq!([1, 2, 3, 4].map(|count| past.has((7, count))), [true, false, true, false]);
+        assert!(!past.has((8, 1)), "another leader's");
+        past.see((7, 3), &nothing);
+        assert_eq!((past.upto.as_slice(), past.beyond.as_slice()), (&[(7, 1)][..], &[(7, 3)][..]), "once is enough");
+        past.see((7, 2), &nothing);
+        assert_eq!((past.upto.as_slice(), past.beyond.len()), (&[(7, 3)][..], 0));
+        let mut other = Past::default();
+        other.see((8, 2), &past);
+        assert!(other.has((7, 3)) && other.has((8, 2)) && !other.has((8, 1)));
+        other.see((8, 1), &nothing);
+        assert_eq!((other.upto.len(), other.beyond.len()), (2, 0));
+    }
+
+    #[test]
+    fn an_acknowledged_write_supersedes_what_it_had_seen_and_no_more() {
+        let mut story = Story::default();
+        let first = story.acked(0, &[]);
+        let sibling = story.acked(1, &[]);
+        assert!(story.stands(&first) && story.stands(&sibling), "neither has seen the other");
+        let (newer, flaws) = story.made(0, &[&first]);
+        assert!(story.stands(&first), "its client has not heard of the newer one");
+        assert!(!flaws.reused_dot && flaws.misordered.is_none() && flaws.dominated == 0);
+        assert!(
+            story.key().includes(&newer, story.event(&first)) && !story.key().includes(&newer, story.event(&sibling))
+        );
+        story.ghost.acked(KEY, &newer, SimTime(2));
+        assert_eq!([&first, &sibling, &newer].map(|version| story.stands(version)), [false, true, true]);
+    }
+
+    #[test]
+    fn a_write_whose_ack_comes_after_that_of_its_successor_does_not_stand() {
+        let mut story = Story::default();
+        let (first, _) = story.made(0, &[]);
+        let newer = story.acked(1, &[&first]);
+        story.ghost.acked(KEY, &first, SimTime(2));
+        assert_eq!([&first, &newer].map(|version| story.stands(version)), [false, true]);
+    }
+
+    #[test]
+    fn sweeping_keeps_what_stands_and_what_somebody_holds() {
+        let mut story = Story::default();
+        let stands = story.acked(1, &[]);
+        let held = story.made(2, &[]).0;
+        let mut last = story.acked(0, &[]);
+        for _ in 0..200 {
+            last = story.acked(0, &[&last]);
+        }
+        let kept = story.key().writes.len();
+        assert!(kept <= 32, "a chain of writes does not pile up: {kept}");
+        assert!(story.stands(&stands) && story.stands(&last) && story.key().find(&held).is_some());
+        // What is forgotten is in the past of what is left all the same.
+        assert!((1..=201).all(|count| story.key().includes(&last, (0, count))));
+        assert!(!story.key().includes(&last, story.event(&stands)));
+    }
+
+    #[test]
+    fn with_a_version_goes_all_that_only_it_had_seen() {
+        let mut story = Story::default();
+        let first = story.acked(0, &[]);
+        let sibling = story.acked(1, &[]);
+        let failed = story.made(2, &[]).0;
+        let merged = story.acked(0, &[&first, &sibling, &failed]);
+        let write = |version: &Version| story.key().find(version).expect("it is kept").clone();
+        let gone = |left: &[Version]| story.key().gone(left.iter()).take(&write(&merged));
+        assert_eq!(gone(&[]), 3, "the write that was not acknowledged does not count");
+        assert_eq!(gone(std::slice::from_ref(&sibling)), 2);
+        assert_eq!(gone(&[first.clone(), sibling.clone()]), 1);
+        assert_eq!(gone(std::slice::from_ref(&merged)), 0);
+        let mut all = story.key().gone([].iter());
+        assert_eq!([&first, &merged, &sibling].map(|version| all.take(&write(version))), [1, 2, 0], "each counts once");
+    }
+
+    #[test]
+    fn many_are_taken_word_by_word() {
+        let mut gone = Gone { acked: SmallVec::from_iter([(7, vec![!1, u64::MAX, 0b111])]) };
+        assert_eq!(gone.take_one((7, 64)), 1);
+        assert_eq!(gone.take_upto(7, 127), 63 + 63, "from 1 to 127 without 64");
+        assert_eq!(gone.take_upto(7, 129), 2);
+        assert_eq!((gone.take_upto(7, 1_000), gone.take_upto(8, 5), gone.take_one((7, 5))), (1, 0, 0));
+    }
+
+    #[test]
+    fn what_nothing_can_replace_any_more_is_set_apart_and_still_known() {
+        let mut story = Story { scheme: Some(Scheme::LastWriteWins), ..Story::default() };
+        let mut events = Vec::new();
+        for number in 0..200 {
+            let version = story.acked(number % 3, &[]);
+            events.push(story.event(&version));
+        }
+        assert!(story.key().writes.len() <= 32, "{}", story.key().writes.len());
+        assert_eq!(story.key().all().filter(|write| write.stands()).count(), 200);
+        assert!(events.iter().all(|&event| story.key().by_event(event).is_some()));
+    }
 }

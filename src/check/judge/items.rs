@@ -59,3 +59,49 @@ impl Items {
         (before - self.removed.len()) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::ids::ActorId;
+    use crate::version::{MergeRule, Scheme, SetValue, Write, WriteId, coordinate};
+
+    const KEY: KeyId = KeyId(3);
+
+    fn set(number: u64, items: &[u32]) -> Version {
+        let write = Write {
+            actor: ActorId(0),
+            now_ms: 0,
+            stamp: number,
+            value: Value::Set(SetValue::from_items(items, 0, MergeRule::SetUnion).into()),
+            size: 1,
+            write: WriteId(number),
+            issued: number as u32,
+        };
+        coordinate(Scheme::Dotted, &[], &[], write)
+    }
+
+    #[test]
+    fn an_item_returns_once_and_only_to_reads_sent_after_its_removal_was_acknowledged() {
+        let (full, less) = (Siblings::one(set(1, &[1, 2])), set(2, &[1]));
+        let mut items = Items::default();
+        items.made(KEY, (0, 1), &less, &full);
+        assert_eq!(items.returned(KEY, SimTime(90), &full), 0, "nobody has acknowledged the removal");
+        items.acked(SimTime(50), KEY, (0, 1));
+        assert_eq!(items.returned(KEY, SimTime(49), &full), 0, "the read was sent before");
+        assert_eq!(items.returned(KEY, SimTime(50), &Siblings::one(less)), 0, "it is not there");
+        assert_eq!(items.returned(KeyId(4), SimTime(50), &full), 0, "another key's");
+        assert_eq!(items.returned(KEY, SimTime(50), &full), 1);
+        assert_eq!(items.returned(KEY, SimTime(60), &full), 0, "one return counts once");
+    }
+
+    #[test]
+    fn an_item_that_is_added_again_has_not_returned() {
+        let (full, less) = (Siblings::one(set(1, &[1, 2])), set(2, &[1]));
+        let mut items = Items::default();
+        items.made(KEY, (0, 1), &less, &full);
+        items.acked(SimTime(50), KEY, (0, 1));
+        items.made(KEY, (0, 2), &set(3, &[1, 2]), &Siblings::one(less));
+        assert_eq!(items.returned(KEY, SimTime(60), &full), 0);
+    }
+}

@@ -3,7 +3,7 @@
 //! It hears every write with the context that its client sent, every change of every replica, every answer. From that
 //! it keeps the truth about causality (`ghost`), what each session has seen (`operations`), what each replica holds
 //! (`replicas`), and what the world did (`world`); at the end it looks at what is left (`ending`). It cannot touch the
-//! run, and what it keeps does not grow with the number of operations.
+//! run, and what it keeps does not grow with the number of operations, histories apart: those it keeps if they are asked for.
 
 mod ending;
 mod ghost;
@@ -12,6 +12,7 @@ mod linear;
 mod operations;
 mod replicas;
 mod violations;
+mod widening;
 mod world;
 
 use crate::cluster::config::RunConfig;
@@ -28,6 +29,7 @@ use linear::Linear;
 use operations::Sessions;
 use replicas::Replicas;
 pub use violations::Violations;
+use widening::Widenings;
 use world::World;
 
 /// What costs extra.
@@ -37,6 +39,8 @@ pub struct Wants {
     pub messages: bool,
     /// Histories of keys, to say whether they are linearizable.
     pub histories: bool,
+    /// Histories of keys, to say by how much operations must be widened to make them atomic.
+    pub widening: bool,
 }
 
 /// Judges one run.
@@ -52,6 +56,7 @@ pub struct Judge<'a> {
     found: Violations,
     numbers: Judged,
     linear: Option<Linear>,
+    widenings: Option<Widenings>,
     hears_messages: bool,
 }
 
@@ -71,6 +76,7 @@ impl<'a> Judge<'a> {
             found: Violations::default(),
             numbers: Judged::new(windows, groups),
             linear: wants.histories.then(|| Linear::new(config)),
+            widenings: wants.widening.then(Widenings::default),
             hears_messages: wants.messages,
         }
     }

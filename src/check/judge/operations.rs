@@ -113,6 +113,9 @@ impl Judge<'_> {
         if let Some(linear) = &mut self.linear {
             linear.first_value(key, version);
         }
+        if let Some(widenings) = &mut self.widenings {
+            widenings.first_value(key, version);
+        }
         self.ghost.first_value(key, version);
         self.sessions.staleness.first_value(key, version);
     }
@@ -128,6 +131,9 @@ impl Judge<'_> {
         if kind != OpKind::Update {
             if let Some(linear) = &mut self.linear {
                 linear.began(key, op);
+            }
+            if let Some(widenings) = &mut self.widenings {
+                widenings.began(now, op);
             }
             self.sessions.open.insert(op, Open { group, windows, began: now });
         }
@@ -145,6 +151,9 @@ impl Judge<'_> {
     ) {
         if let Some(linear) = &mut self.linear {
             linear.wrote(key, op, version, context);
+        }
+        if let Some(widenings) = &mut self.widenings {
+            widenings.wrote(now, key, op, version);
         }
         let session = op.session();
         let attempt = (version.write().0 >> 54 & 0xff) as u16;
@@ -207,8 +216,8 @@ impl Judge<'_> {
 
     /// A version that came of a refused try is already a fault once somebody could read it; here it is remembered.
     fn staleness_of_refused(&mut self, now: SimTime, key: KeyId, version: &Version) {
-        let name = self.key_name(key);
-        if self.ghost.key_mut(key).find(version).is_some_and(|write| write.fate == Fate::Refused) {
+        if self.ghost.key(key).and_then(|ghost| ghost.find(version)).is_some_and(|write| write.fate == Fate::Refused) {
+            let name = self.key_name(key);
             self.found.add(Property::RefusedWritesNeverAppear, || {
                 format!("at {now} {name}: a write whose client was told that it did not happen was led after all")
             });
@@ -290,6 +299,11 @@ impl Judge<'_> {
             // Whoever had only this has nothing left.
             return;
         }
+        // Nearly always those that were heard of are enough, and nobody else has to be asked.
+        let counts = |holder: &&NodeId| !only_owners || owners.contains(holder);
+        if write.stored_by.iter().filter(counts).count() >= usize::from(profile.w) {
+            return;
+        }
         let holders = nodes.iter().filter(|node| stores(node)).count();
         if holders < usize::from(profile.w) {
             let (node, key) = (self.node_name(leader), self.key_name(key));
@@ -311,8 +325,12 @@ impl Judge<'_> {
         if let Some(linear) = &mut self.linear {
             linear.ended(finished);
         }
+        if let Some(widenings) = &mut self.widenings {
+            widenings.ended(now, finished);
+        }
         if finished.outcome != Outcome::Ok
             && finished.outcome != Outcome::Refused
+            && !self.world.is_directed(finished.session)
             && self.world.was_quiet_since(began.map_or(now, |open| open.began))
         {
             let (name, key) = (self.session_name(finished.session), self.key_name(finished.key));
@@ -337,15 +355,13 @@ impl Judge<'_> {
         let definite = is_definite(finished.outcome);
         let refused = &self.sessions.refused;
         let mut refused_led = false;
-        for write in self.ghost.key_mut(key).writes.iter_mut().filter(|write| write.op == Some(finished.op)) {
-            if !write.is_acked() {
-                write.fate = if definite && refused.contains(&(finished.op, write.attempt)) {
-                    refused_led = true;
-                    Fate::Refused
-                } else {
-                    Fate::Unknown
-                };
-            }
+        for write in self.ghost.key_mut(key).open_of(finished.op) {
+            write.fate = if definite && refused.contains(&(finished.op, write.attempt)) {
+                refused_led = true;
+                Fate::Refused
+            } else {
+                Fate::Unknown
+            };
         }
         if refused_led {
             let (name, key) = (self.session_name(finished.session), self.key_name(key));
@@ -464,7 +480,7 @@ impl Judge<'_> {
     fn deletes_return(&mut self, now: SimTime, finished: &Finished<'_>) {
         let (key, read, sent_at) = (finished.key, finished.read, finished.sent_at);
         let Some(ghost) = self.ghost.key(key).filter(|ghost| ghost.was_deleted) else { return };
-        let returned = ghost.writes.iter().position(|delete| {
+        let returned = ghost.all().position(|delete| {
             delete.is_tombstone()
                 && !delete.appeared
                 && matches!(delete.fate, Fate::Acked(at) if at <= sent_at)
@@ -475,7 +491,9 @@ impl Judge<'_> {
                 })
         });
         if let Some(place) = returned {
-            self.ghost.key_mut(key).writes[place].appeared = true;
+            if let Some(delete) = self.ghost.key_mut(key).all_mut().nth(place) {
+                delete.appeared = true;
+            }
             self.numbers.resurrected += 1;
             let (name, key) = (self.session_name(finished.session), self.key_name(key));
             self.found

@@ -356,7 +356,7 @@ impl Judge<'_> {
     /// A hint's time is over.
     pub(super) fn on_hint_expired(&mut self, node: NodeId, owner: NodeId, key: KeyId, nodes: &[Node]) {
         let holds = |version: &Version| nodes[node.index()].hints().of_key(key).any(|held| held.same(version));
-        for write in &mut self.ghost.key_mut(key).writes {
+        for write in self.ghost.key_mut(key).all_mut() {
             if write.hinted_by.contains(&(node, owner)) && !holds(&write.version) {
                 write.mishaps.hint_expired = true;
             }
@@ -470,7 +470,7 @@ impl Judge<'_> {
                 let Some(event) = ghost.find(version).map(|write| write.event) else { continue };
                 let past = ghost.find(version).map(|write| write.past.clone()).unwrap_or_default();
                 // With a version goes all that it stood for.
-                for write in ghost.writes.iter_mut().filter(|write| write.event == event || past.has(write.event)) {
+                for write in ghost.all_mut().filter(|write| write.event == event || past.has(write.event)) {
                     match crash {
                         None | Some(DiskFate::Lost) => write.mishaps.disk_lost = true,
                         Some(DiskFate::Kept | DiskFate::TailLost) => write.mishaps.unflushed = true,
@@ -481,7 +481,7 @@ impl Judge<'_> {
         }
         if crash.is_none_or(|fate| fate == DiskFate::Lost) {
             for (key, ghost) in self.ghost.keys_mut() {
-                for write in &mut ghost.writes {
+                for write in ghost.all_mut() {
                     let had = write.hinted_by.iter().any(|(holder, _)| *holder == node);
                     if had && !here.hints().of_key(key).any(|held| held.same(&write.version)) {
                         write.hinted_by.retain(|(holder, _)| *holder != node);
@@ -499,12 +499,8 @@ impl Judge<'_> {
     /// Counts the copies of what stands of a key anew.
     fn recount(&mut self, key: KeyId, nodes: &[Node], keys: &Directory) {
         let Some(ghost) = self.ghost.key(key) else { return };
-        let standing: Vec<Version> = ghost
-            .writes
-            .iter()
-            .filter(|write| write.stands() && write.op.is_some())
-            .map(|w| w.version.clone())
-            .collect();
+        let standing: Vec<Version> =
+            ghost.all().filter(|write| write.stands() && write.op.is_some()).map(|w| w.version.clone()).collect();
         for version in standing {
             let copies = self.replicas.copies(key, &version, self.scheme, nodes, keys);
             self.note_copies(key, &version, copies);
@@ -525,7 +521,7 @@ impl Judge<'_> {
         let mut least: Option<u64> = None;
         for (key, ghost) in self.ghost.keys() {
             let n = self.replicas.owners(key, keys).len() as u32;
-            for write in ghost.writes.iter().filter(|write| write.stands() && write.op.is_some()) {
+            for write in ghost.all().filter(|write| write.stands() && write.op.is_some()) {
                 if write.is_tombstone() && self.tombstones_go {
                     continue;
                 }
@@ -543,6 +539,7 @@ impl Judge<'_> {
     pub(super) fn measure_convergence(&mut self, now: SimTime, quiet_since: SimTime) {
         use crate::measure::judged::Converged;
         self.numbers.divergent_end = self.replicas.divergent();
+        self.numbers.divergent_by_bucket.push(self.numbers.divergent_end);
         let length = now.0.max(1);
         self.numbers.divergent_mean = self.replicas.divergent_sum(now) as f64 / length as f64;
         self.numbers.converged = match self.replicas.converged_since {

@@ -1,10 +1,10 @@
 //! What the world did: processes, cuts, faults, suspicions. Crashed nodes do nothing, nothing crosses a cut.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Judge;
 use crate::check::properties::Property;
-use crate::cluster::config::{Action, Fault, RunConfig};
+use crate::cluster::config::{Action, Fates, Fault, RunConfig};
 use crate::history::{Way, WayEnd};
 use crate::kernel::ids::{Endpoint, GroupId, NodeId, OpId, SessionId};
 use crate::kernel::time::{SimTime, Span};
@@ -28,6 +28,8 @@ pub(super) struct World {
     last_fault: Option<SimTime>,
     /// Whether messages are never lost by chance outside of faults.
     lossless: bool,
+    /// Scripted clients of whose messages the script itself decides.
+    directed: BTreeSet<SessionId>,
     /// The last heal, or the last write that was acknowledged.
     pub last_change: SimTime,
     pub last_heal: Option<SimTime>,
@@ -42,7 +44,12 @@ pub(super) struct World {
 impl World {
     pub fn new(config: &RunConfig) -> World {
         let nodes = config.node_names.len();
+        let directed = config.steps.iter().filter_map(|step| match &step.action {
+            Action::Operation(operation) if operation.fates != Fates::default() => Some(operation.session),
+            _ => None,
+        });
         World {
+            directed: directed.collect(),
             up: vec![true; nodes],
             crashed: vec![false; nodes],
             faults: Vec::new(),
@@ -59,6 +66,11 @@ impl World {
     /// Whether nothing has been wrong since some time before.
     pub fn was_quiet_since(&self, began: SimTime) -> bool {
         self.lossless && self.faults.is_empty() && self.last_fault.is_none_or(|last| last + GRACE <= began)
+    }
+
+    /// Whether the script decides what becomes of messages of a client.
+    pub fn is_directed(&self, session: SessionId) -> bool {
+        self.directed.contains(&session)
     }
 
     /// Whether a fault is on.

@@ -163,10 +163,8 @@ impl Judge<'_> {
             if let Some((old, newer)) = back {
                 let property =
                     if newer.is_tombstone() { Property::NoResurrectedDeletes } else { Property::NoResurrectedSiblings };
-                let key = self.key_name(key);
-                self.found.add(property, || {
-                    format!("in the end {key} holds {:?}, which {:?} had replaced", old.dot(), newer.version.dot())
-                });
+                let (key, old, newer) = (self.key_name(key), self.dot_name(old), self.dot_name(&newer.version));
+                self.found.add(property, || format!("in the end {key} holds {old}, which {newer} had replaced"));
             }
         }
     }
@@ -196,7 +194,7 @@ impl Judge<'_> {
         format!("at {now} key {}: {one}, {other}{hints}", self.key_name(key))
     }
 
-    fn dot_name(&self, version: &Version) -> String {
+    pub(super) fn dot_name(&self, version: &Version) -> String {
         let dot = version.dot();
         format!("{}:{}", self.node_name(dot.actor.node()), dot.counter)
     }

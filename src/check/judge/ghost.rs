@@ -344,6 +344,8 @@ pub(super) struct Made<'a> {
     pub last: Option<Event>,
     pub before: SmallVec<[Event; 1]>,
     pub read_before: SmallVec<[Event; 2]>,
+    /// It means to replace whatever is there, seen or not: a put where the last write wins.
+    pub overwrites: bool,
 }
 
 /// What was wrong with a write from its beginning.
@@ -433,6 +435,11 @@ impl Ghost {
         let mut past = Past::default();
         for version in made.context.iter() {
             if let Some(write) = ghost.find(version) {
+                past.see(write.event, &write.past);
+            }
+        }
+        if made.overwrites {
+            for write in ghost.writes.iter().filter(|write| write.is_acked()) {
                 past.see(write.event, &write.past);
             }
         }
@@ -553,6 +560,7 @@ mod tests {
                 op,
                 version: &version,
                 context: &seen,
+                overwrites: false,
                 fate: Fate::Open,
                 last: None,
                 before: SmallVec::new(),

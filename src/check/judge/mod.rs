@@ -124,8 +124,8 @@ impl Observer for Judge<'_> {
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
         match *observation {
             Observation::FirstValue { key, version } => self.on_first_value(key, version),
-            Observation::Started { op, group, windows, kind, key, .. } => {
-                self.on_started(now, (op, kind), key, group, windows);
+            Observation::Started { op, group, windows, kind, key, part, .. } => {
+                self.on_started(now, (op, kind, part), key, group, windows);
             }
             Observation::Finished(finished) => self.on_finished(now, finished),
             Observation::Node { node, note, nodes, keys } => {
@@ -148,7 +148,7 @@ impl Observer for Judge<'_> {
                 }
             }
             Observation::Placed { placement, nodes, keys } => self.on_placed(now, placement, nodes, keys),
-            Observation::Sent { way, .. } => self.on_sent(now, way),
+            Observation::Sent { way, fate, .. } => self.on_sent(now, way, fate),
             Observation::Arrived { way, sent_at, end, .. } => self.on_arrived(now, way, sent_at, end),
             Observation::FaultBegins { step } => self.on_fault(now, step, true),
             Observation::FaultEnds { step } => self.on_fault(now, step, false),

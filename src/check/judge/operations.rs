@@ -32,7 +32,9 @@ struct Known {
     last: Option<Event>,
     /// Its last acknowledged write.
     acked: Option<Version>,
+    acked_at: SimTime,
     read: Siblings,
+    read_at: SimTime,
     touched: u64,
 }
 
@@ -42,6 +44,8 @@ struct Open {
     group: GroupId,
     windows: u64,
     began: SimTime,
+    /// Whether it is the write of an update, which builds on what that has read.
+    part: bool,
 }
 
 /// Everything about clients.
@@ -123,7 +127,7 @@ impl Judge<'_> {
     pub(super) fn on_started(
         &mut self,
         now: SimTime,
-        (op, kind): (OpId, OpKind),
+        (op, kind, part): (OpId, OpKind, bool),
         key: KeyId,
         group: GroupId,
         windows: u64,
@@ -135,7 +139,7 @@ impl Judge<'_> {
             if let Some(widenings) = &mut self.widenings {
                 widenings.began(now, op);
             }
-            self.sessions.open.insert(op, Open { group, windows, began: now });
+            self.sessions.open.insert(op, Open { group, windows, began: now, part });
         }
     }
 
@@ -186,23 +190,19 @@ impl Judge<'_> {
                 self.numbers.each_open(open.windows, open.group, |tally| tally.guarantees[guarantee as usize][0] += 1);
             }
         }
-        let made = Made { leader, op, version, context, fate, last, before, read_before };
+        let overwrites = matches!(self.scheme, Scheme::LastWriteWins) && open.is_some_and(|open| !open.part);
+        let made = Made { leader, op, version, context, fate, last, before, read_before, overwrites };
         let flaws = self.ghost.made(key, made, self.scheme);
         self.sessions.known(session, key).last = Some(flaws.event);
         self.sessions.items.made(key, flaws.event, version, context);
         if flaws.reused_dot {
-            let (node, key) = (self.node_name(leader), self.key_name(key));
-            self.found
-                .add(Property::DotsUnique, || format!("at {now} {node} gave {key} the dot {:?} again", version.dot()));
+            let (node, key, dot) = (self.node_name(leader), self.key_name(key), self.dot_name(version));
+            self.found.add(Property::DotsUnique, || format!("at {now} {node} gave {key} the dot {dot} again"));
         }
         if let Some(other) = flaws.misordered {
-            let name = self.key_name(key);
+            let (name, one, other) = (self.key_name(key), self.dot_name(version), self.dot_name(&other));
             self.found.add(Property::CausalityTracked, || {
-                format!(
-                    "at {now} {name}: the clocks of {:?} and {:?} say other than their contexts",
-                    version.dot(),
-                    other.dot()
-                )
+                format!("at {now} {name}: the clocks of {one} and {other} say other than their contexts")
             });
         }
         if flaws.dominated > 0
@@ -328,8 +328,8 @@ impl Judge<'_> {
         if let Some(widenings) = &mut self.widenings {
             widenings.ended(now, finished);
         }
-        if finished.outcome != Outcome::Ok
-            && finished.outcome != Outcome::Refused
+        // A timeout may be the load's fault.
+        if matches!(finished.outcome, Outcome::TooFewReplicas | Outcome::NoCoordinator)
             && !self.world.is_directed(finished.session)
             && self.world.was_quiet_since(began.map_or(now, |open| open.began))
         {
@@ -380,7 +380,9 @@ impl Judge<'_> {
             self.sessions.items.acked(now, key, write.event);
         }
         self.sessions.staleness.acked(now, key, version);
-        self.sessions.known(finished.session, key).acked = Some(version.clone());
+        let known = self.sessions.known(finished.session, key);
+        known.acked = Some(version.clone());
+        known.acked_at = now;
         self.count_copies_at_ack(now, key, version, finished.nodes, finished.keys);
     }
 
@@ -402,7 +404,11 @@ impl Judge<'_> {
         }
         self.are_real(now, finished);
         let known = self.sessions.known(finished.session, key);
-        let (own, before) = (known.acked.clone(), std::mem::replace(&mut known.read, read.clone()));
+        // What the session heard while it read does not bind the read.
+        let own = known.acked.clone().filter(|_| known.acked_at <= finished.sent_at);
+        let before = std::mem::replace(&mut known.read, read.clone());
+        let before = if known.read_at <= finished.sent_at { before } else { Siblings::new() };
+        known.read_at = now;
         let tombstones_go = self.tombstones_go;
         let ghost = self.ghost.key_mut(key);
         let is_lww = matches!(self.scheme, Scheme::LastWriteWins);
@@ -443,7 +449,8 @@ impl Judge<'_> {
         ] {
             if let Some(missing) = missing {
                 let (name, key) = (self.session_name(finished.session), self.key_name(key));
-                self.found.add(property, || format!("at {now} {name} read {key} without {what}, {:?}", missing.dot()));
+                let dot = self.dot_name(&missing);
+                self.found.add(property, || format!("at {now} {name} read {key} without {what}, {dot}"));
             }
         }
         self.numbers.resurrected += self.sessions.items.returned(key, finished.sent_at, read);

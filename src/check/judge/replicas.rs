@@ -207,9 +207,9 @@ impl Judge<'_> {
         if let Some(lost) = before.iter().find(|old| !held.iter().any(|new| covers(new, old, scheme)))
             && !(held.is_empty() && self.tombstones_go)
         {
-            let (node, key) = (self.node_name(node), self.key_name(key));
+            let (node, key, lost) = (self.node_name(node), self.key_name(key), self.dot_name(lost));
             self.found.add(Property::ReplicasNeverGoBack, || {
-                format!("at {now} {node} has no longer {:?} of {key}, nor anything newer", lost.dot())
+                format!("at {now} {node} has no longer {lost} of {key}, nor anything newer")
             });
         }
         self.is_known(now, node, key, version, by);
@@ -326,9 +326,9 @@ impl Judge<'_> {
         if let Some(version) = missed
             && !self.tombstones_go
         {
-            let (node, key) = (self.node_name(node), self.key_name(key));
+            let (node, key, dot) = (self.node_name(node), self.key_name(key), self.dot_name(version));
             self.found.add(Property::OwnershipKept, || {
-                format!("at {now} {node} gave up {:?} of {key}, and nobody else holds it", version.dot())
+                format!("at {now} {node} gave up {dot} of {key}, and nobody else holds it")
             });
         }
         self.compare(now, key, nodes, keys);

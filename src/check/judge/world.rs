@@ -8,8 +8,8 @@ use crate::cluster::config::{Action, Fates, Fault, RunConfig};
 use crate::history::{Way, WayEnd};
 use crate::kernel::ids::{Endpoint, GroupId, NodeId, OpId, SessionId};
 use crate::kernel::time::{SimTime, Span};
-use crate::network::CutSpec;
 use crate::network::config::{EndSet, Site};
+use crate::network::{CutSpec, Fate};
 use crate::node::Node;
 use crate::node::commons::Directory;
 use crate::node::outputs::Note;
@@ -130,7 +130,11 @@ impl Judge<'_> {
         self.on_live(now, node, crashed, nodes, keys);
     }
 
-    pub(super) fn on_sent(&mut self, now: SimTime, way: Way) {
+    /// A message leaves: its sender runs, and no cut lies before it.
+    pub(super) fn on_sent(&mut self, now: SimTime, way: Way, fate: Fate) {
+        if !matches!(fate, Fate::Lost(_)) {
+            self.crosses_no_cut(now, way);
+        }
         if let Some(node) = way.from.as_node()
             && self.world.crashed.get(node.index()).copied().unwrap_or(false)
         {
@@ -155,7 +159,14 @@ impl Judge<'_> {
             }
             return;
         }
+        self.crosses_no_cut(now, way);
+    }
+
+    fn crosses_no_cut(&mut self, now: SimTime, way: Way) {
         let config = self.config;
+        if way.from == way.to {
+            return;
+        }
         let crosses = |cut: &CutSpec| match cut {
             CutSpec::OneWay { from, to } => is_in(config, from, way.from) && is_in(config, to, way.to),
             CutSpec::Between(sides) => {

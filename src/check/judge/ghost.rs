@@ -253,7 +253,7 @@ impl KeyGhost {
 
     /// Forgets what nobody can ask about any more.
     fn sweep(&mut self, scheme: Scheme) {
-        if self.writes.len() < 16.max(2 * self.swept_at) {
+        if self.writes.len() < 8.max(2 * self.swept_at) {
             return;
         }
         self.writes.retain(|write| write.version.handles() > 1 || write.stands());

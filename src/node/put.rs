@@ -205,7 +205,7 @@ impl Node {
             out.send(Endpoint::node(sender), op, attempt, Message::ForwardAck { request, refused: None });
         }
         self.stats.puts_led += 1;
-        let version = self.new_version(commons, now, key, &local, &put, write_id(op, attempt));
+        let version = self.new_version(commons, now, key, &local, put, write_id(op, attempt));
         match self.scheme {
             _ if !out.marks_wanted => {}
             Scheme::LastWriteWins if version.stamp() < version::newest_stamp(&local, &put.context) => {

@@ -71,7 +71,7 @@
 //!
 //! | command | where | for people |
 //! |---|---|---|
-//! | `run` | `cli::run`, [`report::play`] | `docs/scenarios.md` |
+//! | `run` | `cli::run`, [`report::play()`] | `docs/scenarios.md` |
 //! | `check` | [`scenario::swarm`] draws, [`report::seeds`] counts; properties in [`check::properties`], what they assume in [`scenario::properties`] | `docs/check.md` |
 //! | `trace`, `replay` | [`report::trace`] | `docs/trace.md` |
 //! | `shrink` | [`report::shrink`], [`scenario::edit`] | `docs/shrink.md` |

@@ -86,16 +86,6 @@ fn clock_text(config: &RunConfig, clock: &BTreeMap<NodeId, u32>) -> String {
     format!("{{{}}}", entries.join(", "))
 }
 
-fn outcome_text(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "ok",
-        Outcome::Timeout => "timeout",
-        Outcome::TooFewReplicas => "too_few_replicas",
-        Outcome::NoCoordinator => "no_coordinator",
-        Outcome::Refused => "refused",
-    }
-}
-
 fn differs<T: PartialEq>(broken: &mut Vec<String>, what: &str, expected: &T, seen: &T, show: impl Fn(&T) -> String) {
     if expected != seen {
         broken.push(format!("{what}: expected {}, was {}", show(expected), show(seen)));
@@ -117,7 +107,7 @@ impl Simulation<'_> {
         let values = texts(config, answer);
         let broken = config.steps[step as usize].expect.as_ref().map(|expect| {
             let mut broken = Vec::new();
-            let show = |outcome: &Outcome| outcome_text(*outcome).to_string();
+            let show = |outcome: &Outcome| outcome.word().to_string();
             differs(&mut broken, "outcome", &expect.outcome.unwrap_or(Outcome::Ok), &outcome, show);
             if let Some(expected) = &expect.values {
                 let mut expected: Vec<String> = expected.iter().map(|value| literal_text(config, value)).collect();

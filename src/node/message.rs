@@ -38,6 +38,19 @@ pub enum Outcome {
     Refused,
 }
 
+impl Outcome {
+    /// How scenarios and results write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Timeout => "timeout",
+            Outcome::TooFewReplicas => "too_few_replicas",
+            Outcome::NoCoordinator => "no_coordinator",
+            Outcome::Refused => "refused",
+        }
+    }
+}
+
 /// A client's write.
 #[derive(Clone, Debug)]
 pub struct Put {

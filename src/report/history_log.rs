@@ -114,13 +114,7 @@ impl<'a, W: Write> HistoryLog<'a, W> {
             return;
         }
         let op = self.operation(finished.op);
-        let outcome = match finished.outcome {
-            Outcome::Ok => "ok",
-            Outcome::Timeout => "timeout",
-            Outcome::TooFewReplicas => "too_few_replicas",
-            Outcome::NoCoordinator => "no_coordinator",
-            Outcome::Refused => "refused",
-        };
+        let outcome = finished.outcome.word();
         let mut event = json!({ "at_ns": finished.ended_at.0, "event": "return", "op": op, "outcome": outcome });
         if finished.outcome == Outcome::Ok {
             match (finished.kind, finished.written) {

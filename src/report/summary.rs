@@ -10,7 +10,6 @@ use crate::kernel::ids::{GroupId, NodeId};
 use crate::measure::metrics::{Narrowing, Unit};
 use crate::measure::number::plain;
 use crate::measure::{Measured, Metric, Scope, Value};
-use crate::node::message::Outcome;
 
 /// What a summary says besides the numbers.
 #[derive(Clone, Copy, Debug)]
@@ -203,17 +202,6 @@ fn kind(action: &Action) -> &'static str {
     }
 }
 
-/// How a file writes the outcome.
-pub fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "ok",
-        Outcome::Timeout => "timeout",
-        Outcome::TooFewReplicas => "too_few_replicas",
-        Outcome::NoCoordinator => "no_coordinator",
-        Outcome::Refused => "refused",
-    }
-}
-
 fn steps(config: &RunConfig, run: &Played) -> Vec<Json> {
     run.end
         .steps
@@ -222,7 +210,7 @@ fn steps(config: &RunConfig, run: &Played) -> Vec<Json> {
             let mut json = Map::new();
             json.insert("step".into(), json!(step_name(config, step.step)));
             if let Some(outcome) = step.outcome {
-                json.insert("outcome".into(), json!(outcome_word(outcome)));
+                json.insert("outcome".into(), json!(outcome.word()));
             }
             let is_read = matches!(
                 config.steps.get(step.step as usize).map(|step| &step.action),

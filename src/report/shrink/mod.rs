@@ -227,7 +227,7 @@ fn with_failure(case: &Case<'_>, tree: &Json, ran: &case::Ran, broken: &str, exa
         Target::Step(name) => {
             let result = case::broken_step(ran, name).ok_or("the step is gone")?;
             let outcome = result.outcome.ok_or("a look inside cannot be expected to differ")?;
-            let mut expect = json!({ "outcome": outcome_text(outcome) });
+            let mut expect = json!({ "outcome": outcome.word() });
             let script = list_mut(&mut tree, "script").ok_or("the script is gone")?;
             let step = script.iter_mut().find(|step| steps::name(step) == Some(name)).ok_or("the step is gone")?;
             let old = remove(step, "expect").unwrap_or(Json::Null);
@@ -260,16 +260,6 @@ fn value(text: &str) -> Json {
         Some("") => json!([]),
         Some(items) => json!(items.split(", ").collect::<Vec<_>>()),
         None => json!(text),
-    }
-}
-
-fn outcome_text(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ok => "ok",
-        Outcome::Timeout => "timeout",
-        Outcome::TooFewReplicas => "too_few_replicas",
-        Outcome::NoCoordinator => "no_coordinator",
-        Outcome::Refused => "refused",
     }
 }
 

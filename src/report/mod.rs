@@ -3,9 +3,11 @@
 //! No time of day, host or path is in any of them. Nothing here prints.
 
 pub mod expect;
+pub mod figure;
 pub mod histories;
 pub mod history_log;
 pub mod play;
+pub mod results;
 pub mod run_dir;
 pub mod seeds;
 pub mod shrink;

@@ -291,6 +291,8 @@ pub struct Interest {
     pub totals: bool,
     /// Nodes' notes of rare states.
     pub marks: bool,
+    /// Nodes' notes of whose answers reads are made of.
+    pub reads: bool,
 }
 
 /// Somebody who watches.

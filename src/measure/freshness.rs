@@ -1,14 +1,29 @@
 //! t-visibility: how likely a read shows the newest acknowledged write, by the time that has passed since
 //! (Bailis et al., "Probabilistically Bounded Staleness", §2.2).
 
+use super::tally::Spread;
 use crate::kernel::time::Span;
 
+/// From when on after the acknowledgement a read shows the write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Threshold {
+    /// If it is sent so long after it, or later.
+    From(Span),
+    /// However late: no replica that answers has got the write.
+    Never,
+}
+
 /// How the chance that a read is fresh grows with the time since the newest acknowledgement: reads by
-/// that time, in cells about 3 % wide.
+/// that time, in cells about 3 % wide. Where pairs of a write and a read tell for every time whether they would have
+/// been fresh, they alone are asked: their thresholds are exact to three digits.
 #[derive(Clone, Debug, Default)]
 pub struct Freshness {
     /// Reads that showed the newest acknowledged write, and all reads, by cell.
     cells: Vec<[u64; 2]>,
+    /// Thresholds of pairs, in nanoseconds.
+    thresholds: Spread,
+    /// Pairs that would never have been fresh.
+    never: u64,
 }
 
 impl Freshness {
@@ -41,8 +56,23 @@ impl Freshness {
         self.cells[cell][1] += 1;
     }
 
+    /// A pair of a write and a read.
+    pub fn tried(&mut self, threshold: Threshold) {
+        match threshold {
+            Threshold::From(after) => self.thresholds.record(after.0),
+            Threshold::Never => self.never += 1,
+        }
+    }
+
+    /// Pairs of a write and a read.
+    pub fn pairs(&self) -> u64 {
+        self.thresholds.count() + self.never
+    }
+
     /// Adds another's reads.
     pub fn add(&mut self, other: &Freshness) {
+        self.thresholds.add(&other.thresholds);
+        self.never += other.never;
         self.cells.resize(self.cells.len().max(other.cells.len()), [0; 2]);
         for (mine, theirs) in self.cells.iter_mut().zip(&other.cells) {
             mine[0] += theirs[0];
@@ -50,14 +80,21 @@ impl Freshness {
         }
     }
 
-    /// All reads.
+    /// All reads that the answers below are of.
     pub fn reads(&self) -> u64 {
+        if self.pairs() > 0 {
+            return self.pairs();
+        }
         self.cells.iter().map(|cell| cell[1]).sum()
     }
 
     /// Fresh reads and all reads that began about so long after the acknowledgement: the narrowest stretch around
     /// that time with a thousand reads, at most a tenth of it to either side (50 us near zero).
     pub fn around(&self, after: Span) -> [u64; 2] {
+        if self.pairs() > 0 {
+            let later = self.thresholds.count_from(after.0.saturating_add(1));
+            return [self.thresholds.count() - later, self.pairs()];
+        }
         let reach = (after.0 / 10).max(50_000);
         let middle = Self::cell(after.0);
         let (low, high) = (Self::cell(after.0.saturating_sub(reach)), Self::cell(after.0.saturating_add(reach)));
@@ -83,6 +120,10 @@ impl Freshness {
     /// The smallest time from which on reads are fresh with at least this chance, in nanoseconds, under the
     /// one assumption that waiting never hurts (pool-adjacent-violators). `None` if they never are.
     pub fn visibility(&self, chance: f64) -> Option<f64> {
+        if self.pairs() > 0 {
+            let share = chance * self.pairs() as f64 / self.thresholds.count().max(1) as f64;
+            return (share <= 1.0 && self.thresholds.count() > 0).then(|| self.thresholds.quantile(share) as f64);
+        }
         let mut pools: Vec<(usize, u64, u64)> = Vec::new();
         for (cell, [fresh, reads]) in self.cells.iter().enumerate().filter(|(_, cell)| cell[1] > 0) {
             pools.push((cell, *fresh, *reads));

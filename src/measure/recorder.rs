@@ -106,7 +106,7 @@ impl Recorder {
     }
 
     fn on_decided(&mut self, decided: &Decided) {
-        self.each_open(decided.windows, decided.group, |tally| tally.freshness.tried(decided.threshold));
+        self.each_open(decided.windows, decided.group, |tally| tally.freshness.tried(decided.threshold, 1));
     }
 
     #[inline]

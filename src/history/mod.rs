@@ -295,6 +295,21 @@ pub struct Interest {
     pub reads: bool,
 }
 
+impl Interest {
+    /// All of it.
+    pub const ALL: Interest = Interest {
+        operations: true,
+        notes: true,
+        changes: true,
+        waits: true,
+        messages: true,
+        faults: true,
+        totals: true,
+        marks: true,
+        reads: true,
+    };
+}
+
 /// Somebody who watches.
 pub trait Observer {
     /// What it wants to hear.

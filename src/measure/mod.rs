@@ -12,8 +12,10 @@ pub mod measured;
 pub mod metrics;
 pub mod number;
 pub mod recorder;
+pub mod scene;
 pub mod tally;
 pub mod timeline;
+pub mod wars;
 pub mod window;
 
 pub use measured::{Measured, Scope, Value};

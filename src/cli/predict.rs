@@ -78,7 +78,12 @@ pub(super) fn predict(arguments: &PredictArguments) -> u8 {
 }
 
 /// What standard output gets, or why there is nothing.
-fn told(arguments: &PredictArguments, source: &dyn Source, draft: &Draft<'_>, loaded: &Loaded) -> Result<String, String> {
+fn told(
+    arguments: &PredictArguments,
+    source: &dyn Source,
+    draft: &Draft<'_>,
+    loaded: &Loaded,
+) -> Result<String, String> {
     let wish = Wish {
         trials: arguments.trials as usize,
         seed: arguments.seed,

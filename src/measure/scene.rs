@@ -128,9 +128,8 @@ impl Places<'_> {
             return nodes.iter().map(|node| node.0).collect();
         }
         let region = self.network.region_of(Endpoint::client(session), group);
-        let is_near = |node: &&NodeId| {
-            region.is_none() || self.network.region_of(Endpoint::node(**node), group) == region
-        };
+        let is_near =
+            |node: &&NodeId| region.is_none() || self.network.region_of(Endpoint::node(**node), group) == region;
         self.config.ring.initial_members.iter().filter(is_near).map(|node| node.0).collect()
     }
 }
@@ -246,12 +245,7 @@ fn beside(config: &RunConfig) -> Lead {
 }
 
 /// The least and the greatest chance that a message between a coordinator and a replica is lost.
-fn losses(
-    network: &Network,
-    spots: &[(Endpoint, GroupId)],
-    seats: &[Seat],
-    lists: &[(f64, Vec<u32>)],
-) -> (f64, f64) {
+fn losses(network: &Network, spots: &[(Endpoint, GroupId)], seats: &[Seat], lists: &[(f64, Vec<u32>)]) -> (f64, f64) {
     let replicas: BTreeSet<u32> = lists.iter().flat_map(|(_, list)| list.iter().copied()).collect();
     let leads = seats.iter().flat_map(|seat| [&seat.writes_from, &seat.reads_from]);
     let coordinators: BTreeSet<u32> = leads

@@ -76,14 +76,8 @@ impl World {
     pub fn of(legs: Vec<Legs>) -> World {
         let n = legs.len();
         let lead = || Lead::Spots(vec![0]);
-        let seat = Seat {
-            writes_from: lead(),
-            reads_from: lead(),
-            writes: 1.0,
-            reads: 0.0,
-            follows: 1.0,
-            is_sticky: false,
-        };
+        let seat =
+            Seat { writes_from: lead(), reads_from: lead(), writes: 1.0, reads: 0.0, follows: 1.0, is_sticky: false };
         let nodes: Vec<u32> = (0..n as u32).collect();
         World { n, legs, between: vec![nodes.clone()], lists: vec![(1.0, nodes)], seats: vec![seat] }
     }
@@ -241,11 +235,12 @@ struct Scene<'a> {
 impl<'a> Cast<'a> {
     fn of(world: &'a World) -> Cast<'a> {
         let sums = |weights: &mut dyn Iterator<Item = f64>| {
-            weights.scan(0.0, |sum, weight| {
-                *sum += weight;
-                Some(*sum)
-            })
-            .collect()
+            weights
+                .scan(0.0, |sum, weight| {
+                    *sum += weight;
+                    Some(*sum)
+                })
+                .collect()
         };
         Cast {
             world,

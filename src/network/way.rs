@@ -2,10 +2,10 @@
 
 use smallvec::SmallVec;
 
+use super::Network;
 use super::leg::Leg;
 use super::links::Terms;
 use super::map::in_a_row;
-use super::Network;
 use crate::kernel::dist::{Dist, Sampler};
 use crate::kernel::ids::{Endpoint, GroupId};
 

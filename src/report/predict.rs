@@ -82,7 +82,13 @@ pub struct Row {
 
 impl Row {
     /// The prediction of a question about a setting.
-    pub fn predict(setting: u32, values: Vec<(String, String)>, config: &RunConfig, asks: &Question, wish: &Wish) -> Row {
+    pub fn predict(
+        setting: u32,
+        values: Vec<(String, String)>,
+        config: &RunConfig,
+        asks: &Question,
+        wish: &Wish,
+    ) -> Row {
         let client = asks.client.and_then(|client| group_names(config).nth(client.index()).map(String::from));
         let mut row = Row {
             setting,
@@ -113,7 +119,8 @@ impl Row {
         }
         let sloppy = |config: &RunConfig| config.node.profiles.iter().any(|profile| profile.quorum == Quorum::Sloppy);
         if asks.r + asks.w > asks.n && sloppy(config) && row.predicted.is_some() {
-            row.notes.push("r + w > n is always fresh in the model, which has no stand-ins; the quorum is sloppy".into());
+            row.notes
+                .push("r + w > n is always fresh in the model, which has no stand-ins; the quorum is sloppy".into());
         }
         row
     }
@@ -198,7 +205,9 @@ fn predicted(outcome: &Outcome, r: usize, w: usize, metric: &Metric) -> Option<E
 fn said(metric: &Metric) -> String {
     let quantile = |stat: &str| format!("P{}", stat.strip_prefix('p').map_or(stat.into(), with_point));
     match metric {
-        Metric::FreshAt(After(after)) => format!("fresh at {}", if after.0 == 0 { "once".into() } else { after.to_string() }),
+        Metric::FreshAt(After(after)) => {
+            format!("fresh at {}", if after.0 == 0 { "once".into() } else { after.to_string() })
+        }
         Metric::Visibility(q) => format!("{} % fresh after, ms", with_point(&q.word()[1..])),
         Metric::Latency(op, stat) => format!("{} {}, ms", op.word(), quantile(stat.word())),
         other => other.to_string(),
@@ -226,8 +235,13 @@ fn value(estimate: Option<Estimate>, unit: Unit) -> String {
     estimate.map_or("–".into(), |estimate| digits(estimate.value, unit))
 }
 
-fn error(estimate: Option<Estimate>, unit: Unit) -> String {
-    estimate.filter(|estimate| estimate.error.is_finite()).map_or(String::new(), |estimate| digits(estimate.error, unit))
+/// Two digits that say something.
+fn error(estimate: Option<Estimate>) -> String {
+    let Some(error) = estimate.map(|estimate| estimate.error).filter(|error| error.is_finite()) else {
+        return String::new();
+    };
+    let places = [10.0, 1.0, 0.1, 0.01, 0.001, 0.0001].iter().position(|least| error >= *least).unwrap_or(6);
+    plain(format!("{error:.places$}").parse().unwrap_or(error))
 }
 
 fn difference(from: Option<Estimate>, to: Option<Estimate>, unit: Unit) -> String {
@@ -250,11 +264,8 @@ fn difference(from: Option<Estimate>, to: Option<Estimate>, unit: Unit) -> Strin
 pub fn text(title: &Title<'_>, rows: &[Row], wish: &Wish) -> String {
     let mut out = String::new();
     terminal::head(&mut out, title);
-    let about = format!(
-        "WARS by {} trials, seed {}; ± is one standard error",
-        terminal::brief(wish.trials as f64),
-        wish.seed
-    );
+    let about =
+        format!("WARS by {} trials, seed {}; ± is one standard error", terminal::brief(wish.trials as f64), wish.seed);
     paragraph(&mut out, "", 0, &about, title.width, DIM);
     for (number, row) in rows.iter().enumerate() {
         let _ = writeln!(out, "\n{}{}{RESET}", terminal::BOLD, row.name());
@@ -288,11 +299,11 @@ fn numbers(out: &mut String, row: &Row, wish: &Wish) {
     for (at, metric) in wish.metrics.iter().enumerate() {
         let unit = metric.unit();
         let predicted = row.predicted.as_ref().and_then(|numbers| numbers[at]);
-        let mut cells = vec![said(metric), value(predicted, unit), error(predicted, unit)];
+        let mut cells = vec![said(metric), value(predicted, unit), error(predicted)];
         if let Some(simulated) = &row.simulated {
             let simulated = simulated[at];
             cells.push(value(simulated, unit));
-            cells.extend(has_errors.then(|| error(simulated, unit)));
+            cells.extend(has_errors.then(|| error(simulated)));
             cells.push(difference(predicted, simulated, unit));
         }
         rows.add_row(cells);
@@ -329,7 +340,7 @@ fn ladder(out: &mut String, row: &Row, wish: &Wish) {
     let (Some(model), Some(top)) = (&row.predicted, row.ladder.last()) else { return };
     let columns: Vec<usize> =
         headlines().iter().filter_map(|metric| wish.metrics.iter().position(|other| other == metric)).collect();
-    let header = ["", "fresh at once", "", "99 % after", "", "get P99.9", "", "put P99.9", ""];
+    let header = ["", "fresh", "", "99 %", "", "get P99.9", "", "put P99.9", ""];
     let mut rows = table(&header.map(String::from));
     let mut line = |name: &str, numbers: &Numbers, before: Option<&Numbers>| {
         let mut cells = vec![name.to_string()];
@@ -347,7 +358,10 @@ fn ladder(out: &mut String, row: &Row, wish: &Wish) {
         before = numbers;
     }
     line("in all", &top.1, Some(model));
-    let _ = writeln!(out, "\n  {DIM}from the model to the scenario, ms; each line adds one thing{RESET}");
+    let _ = writeln!(
+        out,
+        "\n  {DIM}from the model to the scenario, a thing a line: fresh at once, 99 % fresh after, latencies; ms{RESET}"
+    );
     out.push_str(&align(&mut rows, 1));
 }
 

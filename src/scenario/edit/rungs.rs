@@ -20,6 +20,8 @@ pub enum Rung {
     Network,
     /// Service times, queues, caches and buffers.
     Storage,
+    /// Keys that are shared and all else that clients do.
+    Workload,
     /// Timeouts, retries and stand-ins.
     Timeouts,
     /// The script, random faults and gossip.
@@ -30,8 +32,6 @@ pub enum Rung {
     ReadRepair,
     /// Anti-entropy.
     AntiEntropy,
-    /// Keys that are shared and all else that clients do.
-    Workload,
 }
 
 impl Rung {
@@ -41,27 +41,27 @@ impl Rung {
         Rung::Routing,
         Rung::Network,
         Rung::Storage,
+        Rung::Workload,
         Rung::Timeouts,
         Rung::Faults,
         Rung::Hints,
         Rung::ReadRepair,
         Rung::AntiEntropy,
-        Rung::Workload,
     ];
 
     /// What it brings, in a few words.
     pub const fn brings(self) -> &'static str {
         match self {
             Rung::ClientHop => "client hop",
-            Rung::Routing => "coordinators are replicas",
-            Rung::Network => "loss, order, bandwidth",
+            Rung::Routing => "replicas coordinate",
+            Rung::Network => "loss, order, pipes",
             Rung::Storage => "storage",
             Rung::Timeouts => "timeouts, stand-ins",
             Rung::Faults => "faults, gossip",
             Rung::Hints => "hints",
             Rung::ReadRepair => "read repair",
             Rung::AntiEntropy => "anti-entropy",
-            Rung::Workload => "keys and operations",
+            Rung::Workload => "workload",
         }
     }
 
@@ -310,7 +310,8 @@ mod tests {
         "expect": [ { "metric": "get.count", "window": "down", "above": 1 } ] }"#;
 
     fn world(tree: &Json) -> World {
-        let loaded = load(&Memory::new("rung.json", &tree.to_string()), &[]).unwrap_or_else(|errors| panic!("{errors}"));
+        let loaded =
+            load(&Memory::new("rung.json", &tree.to_string()), &[]).unwrap_or_else(|errors| panic!("{errors}"));
         World::of(&loaded.settings[0].spec)
     }
 
@@ -318,11 +319,17 @@ mod tests {
     fn the_lowest_rung_has_the_conditions_of_the_model() {
         let tree: Json = serde_json::from_str(FILE).expect("it is JSON");
         let low = below(&tree, &world(&tree), 0);
-        let coordinator =
-            |n: u32, region: &str, rack: &str| json!({ "name": format!("beside-{n}"), "region": region, "rack": rack, "capacity": 0 });
+        let coordinator = |n: u32, region: &str, rack: &str| json!({ "name": format!("beside-{n}"), "region": region, "rack": rack, "capacity": 0 });
         assert_eq!(
             low["cluster"]["nodes"].as_array().map(|nodes| &nodes[4..]),
-            Some(&[coordinator(1, "e", "r1"), coordinator(2, "w", "r2"), coordinator(3, "e", "r1"), coordinator(4, "w", "r2")][..])
+            Some(
+                &[
+                    coordinator(1, "e", "r1"),
+                    coordinator(2, "w", "r2"),
+                    coordinator(3, "e", "r1"),
+                    coordinator(4, "w", "r2")
+                ][..]
+            )
         );
         assert_eq!(
             low["network"],

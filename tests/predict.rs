@@ -420,6 +420,28 @@ fn a_link_of_one_node_is_its_own_leg() {
     assert_eq!([exact(1), exact(2), exact(3)], [(2e6, 2e6), (2e6, 2e6), (10e6, 10e6)], "there 9 ms, back 1 ms");
 }
 
+#[test]
+fn groups_with_other_quorums_are_asked_about_one_by_one() {
+    let text = r#"{ "version": 1, "duration": "1s", "cluster": { "nodes": 5, "regions": ["e", "w"] },
+        "network": { "within_region": "1ms", "between_regions": "20ms" },
+        "clients": [
+          { "name": "looks", "location": "region:e", "r": 1, "mix": { "get": 1 }, "arrival": { "open": { "rate": "10/s" } } },
+          { "name": "fills", "location": "region:w", "w": 3, "mix": { "put": 1 }, "arrival": { "open": { "rate": "10/s" } } },
+          { "name": "both", "location": "region:w", "r": 3, "w": 1, "mix": { "update": 1 }, "arrival": { "open": { "rate": "10/s" } } } ] }"#;
+    let loaded = load(&Memory::new("groups.json", text), &[]).unwrap_or_else(|errors| panic!("{errors}"));
+    let config = run_config(&loaded.settings[0].spec, 1, &loaded.files).expect("it is a run").config;
+    let all = questions(&config);
+    let said: Vec<_> = all.iter().map(|one| (one.client.map(|client| client.0), one.n, one.r, one.w)).collect();
+    assert_eq!(said, [(Some(0), 3, 1, 3), (Some(2), 3, 3, 1)], "who only writes is not asked");
+    // A place of two regions has copies in both: one way between regions is 20 ms, and back, but a client near reads near.
+    let median = |at: usize, r: usize| {
+        let outcome = play(&asked(&config, &all[at]).expect("it can be predicted").world, &[(r, 1)], 1_000, 1);
+        (outcome.reads(r).quantile(0.5).value, outcome.writes(1).quantile(0.5).value)
+    };
+    assert_eq!(median(0, 1), (2e6, 2e6), "each has a copy in its own region");
+    assert_eq!(median(1, 3), (40e6, 2e6), "the third is far");
+}
+
 fn program(arguments: &[&str], directory: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dynamo-sim"));
     command.args(arguments).current_dir(directory).output().expect("the program starts")

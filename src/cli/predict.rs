@@ -1,10 +1,12 @@
 //! `predict`: the WARS model for a scenario's own network, beside what its runs show.
 
+use clap::ValueEnum;
+
 use super::campaign::{Plan, config_of, play_each};
 use super::load::{open, or_say};
 use super::out::{print_data, print_styled, say, terminal_width};
 use super::run::MAX_RUNS;
-use super::{BAD_INPUT, Format, assignment};
+use super::{BAD_INPUT, assignment};
 use crate::cluster::config::RunConfig;
 use crate::kernel::time::Span;
 use crate::measure::scene::questions;
@@ -21,6 +23,17 @@ use crate::scenario::{self, Draft, Loaded, Setting, numbers};
 
 /// More trials than memory is meant for.
 const TRIALS_MAX: u64 = 20_000_000;
+
+/// How a prediction is printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum PredictFormat {
+    /// For people
+    Text,
+    /// One object
+    Json,
+    /// A number a line
+    Csv,
+}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PredictArguments {
@@ -51,8 +64,8 @@ pub(super) struct PredictArguments {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// What standard output gets
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = PredictFormat::Text)]
+    format: PredictFormat,
     /// Override one field; may be given several times
     #[arg(long, value_name = "PATH=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
@@ -68,7 +81,7 @@ pub(super) fn predict(arguments: &PredictArguments) -> u8 {
     let Some(draft) = or_say(Draft::read(&*source, &arguments.set)) else { return BAD_INPUT };
     let Some(loaded) = or_say(draft.understand()) else { return BAD_INPUT };
     match told(arguments, &*source, &draft, &loaded) {
-        Ok(text) if arguments.format == Format::Text => print_styled(&text),
+        Ok(text) if arguments.format == PredictFormat::Text => print_styled(&text),
         Ok(text) => print_data(text.as_bytes()),
         Err(reason) => {
             say(&format!("{}: {reason}", arguments.file));
@@ -128,13 +141,13 @@ fn told(
     }
     let axes: Vec<String> = loaded.base.sweep.axes.iter().map(|axis| axis.name.to_string()).collect();
     Ok(match arguments.format {
-        Format::Text => {
+        PredictFormat::Text => {
             let notices = &loaded.notices;
             let title = Title { name: &loaded.name, about: &loaded.about, notices, width: terminal_width() };
             predict::text(&title, &rows, &wish)
         }
-        Format::Json => pretty(&predict::json(&loaded.name, &rows, &wish, &loaded.notices)),
-        Format::Csv => String::from_utf8(predict::csv(&axes, &rows, &wish)).expect("tables are text"),
+        PredictFormat::Json => pretty(&predict::json(&loaded.name, &rows, &wish, &loaded.notices)),
+        PredictFormat::Csv => String::from_utf8(predict::csv(&axes, &rows, &wish)).expect("tables are text"),
     })
 }
 

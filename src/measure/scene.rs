@@ -39,24 +39,42 @@ pub struct Asked {
     pub loss: f64,
 }
 
-/// One question if all groups have the same N, R and W, else one for each group that reads or writes.
+/// One question if all groups have the same N, R and W, else one for each group that reads. A group that does not
+/// write reads what the first group that does has written, with that one's W.
 pub fn questions(config: &RunConfig) -> Vec<Question> {
-    let of = |group: &GroupConfig| {
-        let profile = config.node.profiles[usize::from(group.profile.0)];
-        (profile.n, profile.r, profile.w)
+    let profile = |group: &GroupConfig| config.node.profiles[usize::from(group.profile.0)];
+    let Some(first) = config.groups.first().map(profile) else { return Vec::new() };
+    let alike = |group: &GroupConfig| {
+        let own = profile(group);
+        (own.n, own.r, own.w) == (first.n, first.r, first.w)
     };
-    let Some(first) = config.groups.first() else { return Vec::new() };
-    let (n, r, w) = of(first);
-    if config.groups.iter().all(|group| of(group) == (n, r, w)) {
-        return vec![Question { client: None, n, r, w }];
+    if config.groups.iter().all(alike) {
+        return vec![Question { client: None, n: first.n, r: first.r, w: first.w }];
     }
-    let groups = config.groups.iter().enumerate();
+    let writer = config.groups.iter().find(|group| writes(group)).map_or(first, profile);
+    let groups = config.groups.iter().enumerate().filter(|(_, group)| reads(group));
     groups
         .map(|(number, group)| {
-            let (n, r, w) = of(group);
-            Question { client: Some(GroupId(number as u16)), n, r, w }
+            let own = profile(group);
+            let w = if writes(group) { own.w } else { writer.w.min(own.n) };
+            Question { client: Some(GroupId(number as u16)), n: own.n, r: own.r, w }
         })
         .collect()
+}
+
+fn kinds(group: &GroupConfig) -> Vec<OperationKind> {
+    match &group.arrival {
+        Arrival::Trace(rows) => rows.iter().map(|row| row.operation).collect(),
+        _ => group.mix.iter().map(|(kind, _)| *kind).collect(),
+    }
+}
+
+fn writes(group: &GroupConfig) -> bool {
+    kinds(group).iter().any(|kind| *kind != OperationKind::Get)
+}
+
+fn reads(group: &GroupConfig) -> bool {
+    kinds(group).iter().any(|kind| !matches!(kind, OperationKind::Put | OperationKind::Delete))
 }
 
 /// The trials of a question.
@@ -189,9 +207,7 @@ fn seats(places: &mut Places<'_>, question: &Question) -> Vec<Seat> {
     }
     // Who writes itself is asked about its own writes: others have another W.
     let own = question.client.map(|client| usize::from(client.0));
-    if let Some(own) = own
-        && config.groups[own].mix.iter().any(|(kind, _)| *kind != OperationKind::Get)
-    {
+    if own.is_some_and(|own| writes(&config.groups[own])) {
         let is_own = |seat: &Seat| seat.reads > 0.0 || seat.follows > 0.0;
         if seats.iter().any(|seat| is_own(seat) && seat.writes > 0.0) {
             seats.retain(is_own);

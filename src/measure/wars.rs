@@ -120,9 +120,9 @@ impl Sample {
         let count = self.0.len() as f64;
         let at = |rank: f64| self.0[(rank.ceil().clamp(1.0, count) - 1.0) as usize] as f64;
         let (rank, spread) = (q * count, math::sqrt(count * q * (1.0 - q)));
-        // Beyond the sample nothing is known of the tail.
-        let is_inside = rank + spread <= count && rank - spread >= 1.0;
-        let error = if is_inside { 0.5 * (at(rank + spread) - at(rank - spread)) } else { f64::NAN };
+        // Of a tail of fewer than ten nothing is known.
+        let is_known = (1.0 - q).min(q) * count >= 9.5;
+        let error = if is_known { 0.5 * (at(rank + spread) - at(rank - spread)) } else { f64::NAN };
         Estimate { value: at(rank), error }
     }
 }

@@ -107,7 +107,10 @@ impl Row {
                 let own = (usize::from(asks.r), usize::from(asks.w));
                 let pairs = if wish.all { all_pairs(asked.world.n) } else { vec![own] };
                 let outcome = play(&asked.world, &pairs, wish.trials, wish.seed);
-                let numbers = |(r, w)| wish.metrics.iter().map(|metric| predicted(&outcome, r, w, metric)).collect();
+                // A quantile needs as many trials as it would need operations.
+                let has_enough = |metric: &Metric| wish.trials as u64 >= metric.samples_needed();
+                let number = |r, w, metric| has_enough(metric).then(|| predicted(&outcome, r, w, metric)).flatten();
+                let numbers = |(r, w)| wish.metrics.iter().map(|metric| number(r, w, metric)).collect();
                 row.predicted = Some(numbers(own));
                 if wish.all {
                     row.all = pairs.iter().map(|&(r, w)| (r, w, numbers((r, w)))).collect();

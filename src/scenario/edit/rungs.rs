@@ -65,10 +65,11 @@ impl Rung {
         }
     }
 
-    fn take_away(self, tree: &mut Json, world: &World) {
+    /// `whole` is the scenario with all its rungs.
+    fn take_away(self, tree: &mut Json, whole: &Json, world: &World) {
         match self {
             Rung::ClientHop => without_client_hop(tree),
-            Rung::Routing => without_routing(tree, world),
+            Rung::Routing => without_routing(tree, whole, world),
             Rung::Network => plain_network(tree),
             Rung::Storage => _ = remove(section(tree, "cluster"), "storage"),
             Rung::Timeouts => without_timeouts(tree),
@@ -88,13 +89,12 @@ impl Rung {
 /// The scenario without expectations, and with nothing of what these rungs and those above them bring: `from` is the
 /// number of the lowest rung that is missing. `tree` is of one setting, and `world` is who is there.
 pub fn below(tree: &Json, world: &World, from: usize) -> Json {
-    let mut tree = tree.clone();
-    remove(&mut tree, "expect");
-    // From the top down: routing is taken away while clients still are where they are.
+    let mut low = tree.clone();
+    remove(&mut low, "expect");
     for rung in Rung::ALL[from..].iter().rev() {
-        rung.take_away(&mut tree, world);
+        rung.take_away(&mut low, tree, world);
     }
-    tree
+    low
 }
 
 /// A section of an object, which becomes one if it is only named.
@@ -120,16 +120,18 @@ fn without_client_hop(tree: &mut Json) {
         return;
     }
     set(section(tree, "network"), "client", json!("0s"));
-    groups(tree).for_each(|group| set(group, "location", json!("nowhere")));
 }
 
 /// Beside each node that a client may contact and that holds data stands one that only coordinates, and is contacted.
-fn without_routing(tree: &mut Json, world: &World) {
+/// Clients are as near to all of them as they were to those of their region.
+fn without_routing(tree: &mut Json, whole: &Json, world: &World) {
     set(section(section(tree, "cluster"), "coordination"), "write_coordinator", json!("contacted"));
     let mut beside: Vec<Option<String>> = vec![None; world.nodes.len()];
     let mut all = Vec::new();
-    for group in list(tree, "clients") {
-        all.extend(if is_driven(group) { vec![group.clone()] } else { moved(group, world, &mut beside) });
+    for (group, own) in list(tree, "clients").iter().zip(list(whole, "clients")) {
+        // Who reads what others wrote has another coordinator than they had, perhaps of another region.
+        let reads_own = own.get("mix").is_some_and(|mix| mix.get("write_then_read").is_some());
+        all.extend(if is_driven(group) { vec![group.clone()] } else { moved(group, reads_own, world, &mut beside) });
     }
     set(tree, "clients", json!(all));
     if beside.iter().all(Option::is_none) {
@@ -173,8 +175,9 @@ fn widen(selector: &mut Json, beside: &impl Fn(&str) -> Option<String>) {
     }
 }
 
-/// The group with coordinators that are no replicas; one group for each region if it is spread over several.
-fn moved(group: &Json, world: &World, beside: &mut [Option<String>]) -> Vec<Json> {
+/// The group with coordinators that are no replicas; one group for each region if it is spread over several and its
+/// sessions read what they have written themselves.
+fn moved(group: &Json, reads_own: bool, world: &World, beside: &mut [Option<String>]) -> Vec<Json> {
     let balancer = group.get("routing").and_then(|routing| routing.get("load_balancer"));
     let among = balancer.and_then(|balancer| balancer.get("among")).filter(|among| *among != "near");
     let is_ring_aware =
@@ -198,6 +201,7 @@ fn moved(group: &Json, world: &World, beside: &mut [Option<String>]) -> Vec<Json
     let with = |routing: Json| {
         let mut group = group.clone();
         set(&mut group, "routing", routing);
+        set(&mut group, "location", json!("nowhere"));
         group
     };
     if let Some(among) = among {
@@ -209,11 +213,11 @@ fn moved(group: &Json, world: &World, beside: &mut [Option<String>]) -> Vec<Json
         Some(("rack", rack)) => world.racks.iter().find(|(name, _)| name == rack).map(|(_, region)| region.clone()),
         _ => None,
     };
-    if is_ring_aware || location == "nowhere" || world.regions.len() < 2 {
-        return vec![with(contact(&|_| true))];
-    }
-    if let Some(region) = region_of(location) {
+    if let Some(region) = region_of(location).filter(|_| !is_ring_aware) {
         return vec![with(contact(&|at| world.nodes[at].region == region))];
+    }
+    if is_ring_aware || !reads_own || location == "nowhere" || world.regions.len() < 2 {
+        return vec![with(contact(&|_| true))];
     }
     let regions = world.regions.len() as u64;
     let count = group.get("count").and_then(Json::as_u64).unwrap_or(1);
@@ -226,7 +230,6 @@ fn moved(group: &Json, world: &World, beside: &mut [Option<String>]) -> Vec<Json
         }
         set(&mut part, "name", json!(format!("{}-{}", group["name"].as_str().unwrap_or("g"), number + 1)));
         set(&mut part, "count", json!(own));
-        set(&mut part, "location", json!(format!("region:{region}")));
         if let Some(rate) = part.pointer_mut("/arrival/open/rate") {
             *rate = json!(share_of_rate(rate.as_str().unwrap_or("1/s"), own as f64 / count as f64));
         }
@@ -305,7 +308,8 @@ mod tests {
         "cluster": { "nodes": 4, "regions": ["e", "w"], "read_repair": { "mode": "blocking" }, "storage": { "read": "1ms" } },
         "network": { "between_regions": "40ms", "loss": 0.01,
           "links": [ { "between": ["n1", "n2"], "delay": "7ms" }, { "from": "n3", "to": "n4", "fifo": true } ] },
-        "clients": [ { "name": "users", "count": 3, "arrival": { "open": { "rate": "300/s" } } } ],
+        "clients": [ { "name": "users", "count": 3, "arrival": { "open": { "rate": "300/s" } },
+          "keys": "new", "mix": { "write_then_read": 1, "get": 1 } } ],
         "script": [ { "name": "down", "at": "1s", "crash": { "nodes": "n1" } } ],
         "expect": [ { "metric": "get.count", "window": "down", "above": 1 } ] }"#;
 
@@ -351,6 +355,17 @@ mod tests {
         assert!(low.get("script").is_none() && low.get("expect").is_none() && low["cluster"].get("storage").is_none());
         assert_eq!(low["cluster"]["coordination"]["write_coordinator"], "contacted");
         assert_eq!(low["cluster"]["read_repair"], "off");
+    }
+
+    #[test]
+    fn who_reads_what_others_wrote_meets_any_coordinator() {
+        let text = FILE.replace(r#""write_then_read": 1, "get""#, r#""put": 1, "get""#);
+        let tree: Json = serde_json::from_str(&text).expect("it is JSON");
+        let low = below(&tree, &world(&tree), 0);
+        let clients = low["clients"].as_array().expect("a list");
+        assert_eq!((clients.len(), &clients[0]["count"]), (1, &json!(3)), "no region has its own");
+        let all = json!({ "load_balancer": { "among": ["beside-1", "beside-2", "beside-3", "beside-4"] } });
+        assert_eq!(clients[0]["routing"], all);
     }
 
     #[test]

@@ -23,6 +23,8 @@ use dynamo_sim::scenario::source::{Disk, Memory, Source};
 use serde_json::{Value as Json, json};
 
 const TRIALS: usize = 200_000;
+/// Where many worlds are looked at.
+const FEWER: usize = 100_000;
 /// Pairs of R and W of N = 3 that may be stale.
 const PARTIAL: [(usize, usize); 3] = [(1, 1), (1, 2), (2, 1)];
 
@@ -260,7 +262,7 @@ fn exponential_legs_agree_with_their_closed_forms() {
     ];
     for (rate, fresh, after) in table {
         let world = of_three(&all_like(exponential(rate), exponential(1.0)));
-        let outcome = play(&world, &PARTIAL, TRIALS, 1);
+        let outcome = play(&world, &PARTIAL, FEWER, 1);
         for (at, (r, w, stale, decay)) in closed_forms(rate).into_iter().enumerate() {
             let name = format!("rate {rate}, r {r}, w {w}");
             assert!((1.0 - stale - fresh[at]).abs() < 1.5e-6, "{name}: the closed form gives {}", 1.0 - stale);
@@ -268,13 +270,13 @@ fn exponential_legs_agree_with_their_closed_forms() {
             for t in [0.0, 0.5, 2.0, 10.0] {
                 let expected = 1.0 - stale * exp(-decay * t);
                 let share = waits.share_up_to((t * 1e6) as u64).value;
-                let limit = 4.0 * sqrt(expected * (1.0 - expected) / TRIALS as f64) + 1e-5;
+                let limit = 4.0 * sqrt(expected * (1.0 - expected) / FEWER as f64) + 1e-5;
                 assert!((share - expected).abs() < limit, "{name}: {share} at {t} ms, not {expected} ± {limit}");
             }
             for q in [0.99, 0.999] {
                 let expected = (ln(stale / (1.0 - q)) / decay).max(0.0);
                 // The density there is decay · (1 - q).
-                let limit = 4.0 * sqrt(q / (1.0 - q) / TRIALS as f64) / decay + 1e-5;
+                let limit = 4.0 * sqrt(q / (1.0 - q) / FEWER as f64) / decay + 1e-5;
                 let found = waits.quantile(q).value / 1e6;
                 assert!((found - expected).abs() < limit, "{name}: {found} ms at {q}, not {expected} ± {limit}");
                 assert!(q < 0.999 || (expected - after[at]).abs() < 1e-4, "{name}: the closed form gives {expected}");
@@ -322,12 +324,12 @@ fn replicas_may_differ() {
         ("EXP one replica all-legs .1", [all_like(exponential(0.1), exponential(0.1)), ms(1.0), ms(1.0)]),
     ];
     for (name, replicas) in cases {
-        let outcome = play(&World::of(replicas.iter().map(legs).collect()), &PARTIAL, TRIALS, 1);
+        let outcome = play(&World::of(replicas.iter().map(legs).collect()), &PARTIAL, FEWER, 1);
         for (r, w) in PARTIAL {
             let expected = file["heterogeneous_replicas_mc"][name][format!("{r},{w}")]["p0"].as_f64().expect("a share");
             let found = outcome.waits(r, w).share_up_to(0).value;
             // The reference has errors of its own, of five million trials.
-            let limit = 4.0 * sqrt(expected * (1.0 - expected) * (1.0 / TRIALS as f64 + 1.0 / 5e6));
+            let limit = 4.0 * sqrt(expected * (1.0 - expected) * (1.0 / FEWER as f64 + 1.0 / 5e6));
             assert!((found - expected).abs() < limit, "{name}, r {r}, w {w}: {found}, not {expected} ± {limit}");
         }
     }

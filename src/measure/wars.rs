@@ -2,12 +2,12 @@
 //! legs between a coordinator and N replicas (Bailis et al., "Probabilistically Bounded Staleness for Practical
 //! Partial Quorums", VLDB 2012, §5.1).
 //!
-//! A trial is one write and one read of one key. The write reaches replica i after W[i] and its ack is back after A[i]
-//! more; the read's request reaches it after R[i] and the response is back after S[i] more. The write is over at w_t,
-//! when W acks are back, and the read begins t later. It takes the first R responses, and is stale if all of them are:
-//! that of replica i is if w_t + t + R[i] < W[i]. So each trial has one number T, the least W[i] - R[i] among the first
-//! R less w_t, and is fresh at t exactly if t is at least T: a whole curve from one sample, and every R and W from the
-//! same draws. This file knows nothing of clusters, faults or files.
+//! A trial is one write and one read of one key. The write reaches replica i after `W[i]` and its ack is back after
+//! `A[i]` more; the read's request reaches it after `R[i]` and the response is back after `S[i]` more. The write is
+//! over at w_t, when W acks are back, and the read begins t later. It takes the first R responses, and is stale if
+//! all of them are: that of replica i is if w_t + t + `R[i]` < `W[i]`. So each trial has one number T, the least
+//! `W[i]` - `R[i]` among the first R less w_t, and is fresh at t exactly if t is at least T: a whole curve from one
+//! sample, and every R and W from the same draws. This file knows nothing of clusters, faults or files.
 
 use std::collections::BTreeMap;
 

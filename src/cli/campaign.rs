@@ -68,6 +68,16 @@ impl Plan<'_> {
     }
 }
 
+/// Plays runs that are no settings of one scenario, in the order of the list.
+///
+/// # Errors
+/// No threads can be had.
+pub(super) fn play_each(configs: &[RunConfig], wanted: &Wanted, jobs: Option<u16>) -> Result<Vec<Played>, String> {
+    let threads = jobs.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| error.to_string())?;
+    Ok(pool.install(|| configs.par_iter().map(|config| play(config, 0, wanted, false)).collect()))
+}
+
 /// From a setting of a scenario to a run of the cluster.
 pub(super) fn config_of(loaded: &Loaded, setting: usize, seed: u64) -> Result<(RunConfig, Vec<String>), String> {
     let built = crate::scenario::build::run_config(&loaded.settings[setting].spec, seed, &loaded.files);

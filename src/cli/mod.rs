@@ -10,6 +10,7 @@ mod history;
 mod list;
 mod load;
 mod out;
+mod predict;
 mod run;
 mod shrink;
 mod trace;
@@ -59,6 +60,8 @@ enum Command {
     Trace(trace::TraceArguments),
     /// Play one run again: print what came out and its digest, or verify that two processes play the same run
     Replay(trace::ReplayArguments),
+    /// Predict staleness and latency by the WARS model, and compare with what simulated runs show
+    Predict(predict::PredictArguments),
     /// Check properties over many seeds with random faults: of a scenario, or of the built-in profile
     Check(CheckArguments),
     /// Make a failing run the smallest scenario that still breaks the same
@@ -218,6 +221,7 @@ fn dispatch(command: Command) -> u8 {
         Command::Run(arguments) => run::run(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Replay(arguments) => trace::replay(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Shrink(arguments) => shrink::shrink(&arguments),
         Command::Validate { files, set } => {

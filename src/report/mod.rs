@@ -7,6 +7,7 @@ pub mod figure;
 pub mod histories;
 pub mod history_log;
 pub mod play;
+pub mod predict;
 pub mod results;
 pub mod run_dir;
 pub mod seeds;

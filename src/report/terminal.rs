@@ -16,12 +16,12 @@ use crate::measure::metrics::{HintCount, OpKind, Stat, Unit};
 use crate::measure::number::plain;
 use crate::measure::{Measured, Metric, Scope, Value};
 
-const BOLD: &str = "\u{1b}[1m";
-const DIM: &str = "\u{1b}[2m";
+pub(super) const BOLD: &str = "\u{1b}[1m";
+pub(super) const DIM: &str = "\u{1b}[2m";
 const RED: &str = "\u{1b}[31m";
 const GREEN: &str = "\u{1b}[32m";
 const YELLOW: &str = "\u{1b}[33m";
-const RESET: &str = "\u{1b}[0m";
+pub(super) const RESET: &str = "\u{1b}[0m";
 
 /// What stands above the numbers.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ pub struct Title<'a> {
 }
 
 /// A number for the eye: three digits that say something, and thousands apart.
-fn brief(value: f64) -> String {
+pub(super) fn brief(value: f64) -> String {
     let size = value.abs();
     let rounded = match size {
         _ if size >= 100.0 || size == 0.0 => value.round(),
@@ -102,7 +102,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Lines under each other: the first after what begins it, the others as far in.
-fn paragraph(out: &mut String, begins: &str, indent: usize, text: &str, width: usize, style: &str) {
+pub(super) fn paragraph(out: &mut String, begins: &str, indent: usize, text: &str, width: usize, style: &str) {
     for (number, line) in wrapped(text, width.saturating_sub(indent)).iter().enumerate() {
         let left = if number == 0 { begins.to_string() } else { " ".repeat(indent) };
         let (on, off) = if style.is_empty() { ("", "") } else { (style, RESET) };
@@ -110,28 +110,28 @@ fn paragraph(out: &mut String, begins: &str, indent: usize, text: &str, width: u
     }
 }
 
-fn table(header: &[String]) -> Table {
+pub(super) fn table(header: &[String]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header);
     table
 }
 
 /// The table as text; numbers stand on the right, the first columns on the left.
-fn align(table: &mut Table, left: usize) -> String {
+pub(super) fn align(table: &mut Table, left: usize) -> String {
     for column in table.column_iter_mut().skip(left) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
 }
 
-fn head(out: &mut String, title: &Title<'_>) {
+pub(super) fn head(out: &mut String, title: &Title<'_>) {
     let _ = writeln!(out, "{BOLD}{}{RESET}", title.name);
     if !title.about.is_empty() {
         paragraph(out, "", 0, title.about, title.width, "");
     }
 }
 
-fn notices<'a>(out: &mut String, all: impl Iterator<Item = &'a String>, width: usize) {
+pub(super) fn notices<'a>(out: &mut String, all: impl Iterator<Item = &'a String>, width: usize) {
     for notice in all {
         paragraph(out, &format!("  {YELLOW}note{RESET} "), 7, notice, width, DIM);
     }

@@ -44,7 +44,8 @@ pub(super) fn dry_run(
     let (first, last) = plan.seeds;
     if common.format == Format::Json {
         let settings = files::settings(&plan.loaded);
-        let settings: Vec<_> = settings.iter().map(|row| json!({ "setting": row.number, "values": row.labels })).collect();
+        let settings: Vec<_> =
+            settings.iter().map(|row| json!({ "setting": row.number, "values": row.labels })).collect();
         let skipped = plan.loaded.skipped.iter();
         let skipped: Vec<_> =
             skipped.map(|one| json!({ "values": describe(&one.values), "because": one.because })).collect();

@@ -436,3 +436,40 @@ fn bad_input_is_told_before_anything_is_played() {
         place.refused("sweep small.jsonc -o full --force", 4, "journal.partial: No space left");
     }
 }
+
+/// The text between a fence of this language and its end.
+fn fenced<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("\n```{language}\n");
+    let (mut found, mut rest) = (Vec::new(), page);
+    while let Some(at) = rest.find(&fence) {
+        let text = &rest[at + fence.len()..];
+        let end = text.find("\n```").expect("a fence ends");
+        found.push(&text[..end]);
+        rest = &text[end..];
+    }
+    found
+}
+
+#[test]
+fn the_page_shows_what_the_program_prints() {
+    let page = include_str!("../docs/sweep.md");
+    let place = Place::new();
+    place.write("trade.json", fenced(page, "json")[0]);
+    let sessions = fenced(page, "console");
+    assert_eq!(sessions.len(), 2, "a plan and a sweep");
+    for session in sessions {
+        let (command, shown) = session.split_once('\n').expect("a command and what it prints");
+        let printed = place.ok(command.strip_prefix("$ dynamo-sim ").expect("it is a command"));
+        let (shown, printed): (Vec<&str>, Vec<&str>) = (shown.lines().collect(), printed.lines().collect());
+        let is_shown = |(shown, printed): (&&str, &&str)| match shown.strip_suffix('…') {
+            Some(begins) => printed.starts_with(begins),
+            None => shown == printed,
+        };
+        let same = shown.len() == printed.len() && shown.iter().zip(&printed).all(is_shown);
+        assert!(same, "{command} prints\n{}", printed.join("\n"));
+    }
+    let differences = place.files("results/trade/sweep").remove("differences.csv").expect("it is there");
+    for row in page.lines().filter(|line| line.starts_with("1,0,w,")) {
+        assert!(text(&differences).lines().any(|line| line == row), "{row} is in differences.csv");
+    }
+}

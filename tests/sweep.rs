@@ -15,7 +15,7 @@ use dynamo_sim::report::sweep::statistics::{Middle, middle, paired};
 
 /// Three settings (a fourth breaks a rule), twelve seeds, and a run is short.
 const SMALL: &str = r#"{
-  "version": 1, "duration": "500ms", "cluster": { "nodes": 5, "replication": { "quorum": "strict" } },
+  "version": 1, "duration": "500ms", "settle": "3s", "cluster": { "nodes": 5, "replication": { "quorum": "strict" } },
   "network": { "within_region": { "exponential": { "mean": "1ms" } } },
   "clients": [ { "name": "users", "count": 4, "arrival": { "open": { "rate": "400/s" } },
     "keys": { "uniform": { "count": 20 } }, "mix": { "get": 0.5, "put": 0.5 } } ],

@@ -225,9 +225,9 @@ fn unhit(config: &RunConfig, end: &RunEnd) -> Option<String> {
     (!names.is_empty()).then(|| format!("faults that never bit: {}{more}", names.join(", ")))
 }
 
-/// Whether there is anything for a judge: without clients nobody reads or writes.
+/// Whether there is a judge and anything for it: without clients nobody reads or writes.
 fn is_judged(config: &RunConfig) -> bool {
-    !config.groups.is_empty() || !config.scripted.is_empty()
+    config.measure.judge && (!config.groups.is_empty() || !config.scripted.is_empty())
 }
 
 /// What names mean in a run; `None` if it has no such thing, as a setting of a sweep may.

@@ -465,7 +465,7 @@ mod tests {
             Kept { setting: 2, seed: 5, digest: u128::MAX - 3, has_broken_step: true, columns, answers, findings };
         let windows = vec![("down".to_string(), vec![(metric("ops.success"), Value::Number(0.1))])];
         let mut spread = Spread::<11>::default();
-        [1, 2_000, 5_000_000_000, u64::MAX].map(|ns| spread.record(ns));
+        [1, 2_000, 5_000_000_000, u64::MAX].into_iter().for_each(|ns| spread.record(ns));
         let mut freshness = Freshness::default();
         freshness.record(Span(70), true);
         freshness.record(Span(u64::MAX), false);

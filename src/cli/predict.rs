@@ -2,10 +2,9 @@
 
 use clap::ValueEnum;
 
-use super::campaign::{Plan, config_of, play_each};
+use super::campaign::{MAX_RUNS, config_of, play_each};
 use super::load::{open, or_say};
 use super::out::{print_data, print_styled, say, terminal_width};
-use super::run::MAX_RUNS;
 use super::{BAD_INPUT, assignment};
 use crate::cluster::config::RunConfig;
 use crate::kernel::time::Span;
@@ -13,7 +12,7 @@ use crate::measure::scene::questions;
 use crate::report::predict::{self, Row, Wish};
 use crate::report::run_dir::pretty;
 use crate::report::terminal::Title;
-use crate::report::{Campaign, Wanted};
+use crate::report::{Played, Wanted};
 use crate::scenario::edit::rungs::{Rung, below};
 use crate::scenario::edit::single::single;
 use crate::scenario::scalars::parse_duration;
@@ -126,14 +125,18 @@ fn told(
     }
     if !arguments.no_simulation {
         let wanted = Wanted { queries: rows.iter().flat_map(|row| row.queries(&wish)).collect(), ..Wanted::default() };
-        let plan = Plan { loaded, seeds, wanted };
-        let campaign = plan.play(arguments.jobs)?;
+        let mut configs = Vec::new();
+        for (place, setting) in loaded.settings.iter().enumerate() {
+            for seed in seeds.0..=seeds.1 {
+                configs.push((setting.number, config_of(loaded, place, seed)?.0));
+            }
+        }
+        let played = play_each(&configs, &wanted, arguments.jobs)?;
         for row in &mut rows {
-            let setting = row.setting;
-            row.compare(&campaign.of(setting).collect::<Vec<_>>(), &wish);
+            row.compare(&of(&played, row.setting), &wish);
         }
         if arguments.ladder {
-            let ladder = Ladder { source, draft, plan: &plan, campaign: &campaign, jobs: arguments.jobs };
+            let ladder = Ladder { source, draft, loaded, seeds, wanted, played: &played, jobs: arguments.jobs };
             for setting in &loaded.settings {
                 ladder.climb(setting, &mut rows, &wish)?;
             }
@@ -151,12 +154,20 @@ fn told(
     })
 }
 
+/// The runs of a setting.
+fn of(played: &[Played], setting: u32) -> Vec<&Played> {
+    played.iter().filter(|run| run.setting == setting).collect()
+}
+
 /// What is needed to play a scenario without some of what it has.
 struct Ladder<'a> {
     source: &'a dyn Source,
     draft: &'a Draft<'a>,
-    plan: &'a Plan<'a>,
-    campaign: &'a Campaign,
+    loaded: &'a Loaded,
+    seeds: (u64, u64),
+    wanted: Wanted,
+    /// The runs of the scenario as it is.
+    played: &'a [Played],
     jobs: Option<u16>,
 }
 
@@ -169,8 +180,8 @@ impl Ladder<'_> {
             row.notes.push("no ladder: groups of clients differ in N, R or W".into());
             return Ok(());
         }
-        let loaded = self.plan.loaded;
-        let (first, last) = self.plan.seeds;
+        let loaded = self.loaded;
+        let (first, last) = self.seeds;
         let tree = single(self.draft.tree(), &loaded.base, &setting.values, first);
         let world = World::of(&setting.spec);
         let mut before: Option<RunConfig> = None;
@@ -187,25 +198,26 @@ impl Ladder<'_> {
                     continue;
                 }
             };
-            if before.as_ref() == Some(&configs[0]) {
+            let (_, first_config) = &configs[0];
+            if before.as_ref() == Some(first_config) {
                 continue;
             }
             let whole = crate::scenario::build::run_config(&setting.spec, first, &loaded.files);
-            if whole.is_ok_and(|whole| whole.config == configs[0]) {
-                row.climb(&brings, &self.campaign.of(setting.number).collect::<Vec<_>>(), wish);
+            if whole.is_ok_and(|whole| whole.config == *first_config) {
+                row.climb(&brings, &of(self.played, setting.number), wish);
             } else {
-                let played = play_each(&configs, &self.plan.wanted, self.jobs)?;
+                let played = play_each(&configs, &self.wanted, self.jobs)?;
                 row.climb(&brings, &played.iter().collect::<Vec<_>>(), wish);
             }
-            before = configs.into_iter().next();
+            before = configs.into_iter().next().map(|(_, config)| config);
         }
         Ok(())
     }
 
     /// The runs of a text that was made from the scenario, a seed each.
-    fn configs(&self, text: &str, first: u64, last: u64) -> Result<Vec<RunConfig>, String> {
+    fn configs(&self, text: &str, first: u64, last: u64) -> Result<Vec<(u32, RunConfig)>, String> {
         let edited = Edited { name: self.source.name(), text, of: self.source };
         let loaded = scenario::load(&edited, &[]).map_err(|errors| errors.to_string())?;
-        (first..=last).map(|seed| config_of(&loaded, 0, seed).map(|(config, _)| config)).collect()
+        (first..=last).map(|seed| config_of(&loaded, 0, seed).map(|(config, _)| (0, config))).collect()
     }
 }

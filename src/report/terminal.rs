@@ -7,7 +7,8 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::expect::Looked;
-use super::play::{Campaign, Played, step_name};
+use super::play::{Campaign, Kept, Played, step_name};
+use super::sweep::frontier::Frontier;
 use super::tables::SettingRow;
 use crate::check::expectation::shown;
 use crate::check::{Judgement, Verdict};
@@ -37,7 +38,7 @@ pub struct Title<'a> {
 }
 
 /// A number for the eye: three digits that say something, and thousands apart.
-pub(super) fn brief(value: f64) -> String {
+pub fn brief(value: f64) -> String {
     let size = value.abs();
     let rounded = match size {
         _ if size >= 100.0 || size == 0.0 => value.round(),
@@ -124,6 +125,18 @@ pub(super) fn align(table: &mut Table, left: usize) -> String {
     table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
 }
 
+/// The settings of a sweep that is planned. A long list is cut.
+pub fn plan(header: &[String], rows: &[Vec<String>]) -> String {
+    const SHOWN: usize = 40;
+    let mut shown = table(header);
+    for row in rows.iter().take(SHOWN) {
+        shown.add_row(row);
+    }
+    let more = rows.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("  and {} more\n", things(more as u64, "setting")) } else { String::new() };
+    align(&mut shown, header.len()) + &more
+}
+
 pub(super) fn head(out: &mut String, title: &Title<'_>) {
     let _ = writeln!(out, "{BOLD}{}{RESET}", title.name);
     if !title.about.is_empty() {
@@ -177,7 +190,7 @@ pub fn run(
 }
 
 /// A time in the unit that suits it.
-fn duration(ms: f64) -> String {
+pub fn duration(ms: f64) -> String {
     match ms {
         _ if ms == 0.0 => "0 s".into(),
         _ if ms < 1e3 => format!("{} ms", brief(ms)),
@@ -360,20 +373,21 @@ pub fn sweep(
     campaign: &Campaign,
     judgements: &[Judgement],
     asked: &[Metric],
+    frontier: Option<&Frontier>,
 ) -> String {
     let mut out = String::new();
     head(&mut out, title);
-    let seeds = settings.first().map_or(0, |setting| campaign.of(setting.number).count() as u64);
+    let seeds = settings.first().map_or(0, |setting| campaign.of(setting.number).len() as u64);
     let about = format!(
         "{}, {} each, {}",
         things(settings.len() as u64, "setting"),
         things(seeds, "seed"),
-        things(campaign.runs.len() as u64, "run")
+        things(campaign.runs().len() as u64, "run")
     );
     paragraph(&mut out, "", 0, &about, title.width, DIM);
     out.push('\n');
     medians(&mut out, title, axes, settings, campaign, asked);
-    let broken: Vec<&Played> = campaign.runs.iter().filter(|run| run.has_broken_step()).collect();
+    let broken: Vec<&Kept> = campaign.runs().iter().filter(|run| run.has_broken_step).collect();
     for run in &broken {
         let _ = writeln!(
             out,
@@ -382,11 +396,31 @@ pub fn sweep(
         );
     }
     grouped(&mut out, settings, judgements, title.width);
+    if let Some(frontier) = frontier {
+        compared(&mut out, frontier, title.width);
+    }
     if !title.notices.is_empty() {
         out.push('\n');
     }
     notices(&mut out, title.notices.iter(), title.width);
     out
+}
+
+/// Which settings no other beats, and what beats the first of the others.
+fn compared(out: &mut String, frontier: &Frontier, width: usize) {
+    const SHOWN: usize = 3;
+    out.push('\n');
+    for statement in &frontier.statements {
+        paragraph(out, &format!("  {GREEN}▸{RESET} "), 4, statement, width, "");
+    }
+    for dominated in frontier.dominated.iter().take(SHOWN) {
+        paragraph(out, &format!("  {DIM}·{RESET} "), 4, &dominated.text, width, "");
+    }
+    let more = frontier.dominated.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = writeln!(out, "  {DIM}· {} more in summary.json{RESET}", things(more as u64, "dominated setting"));
+    }
+    paragraph(out, "    ", 4, &frontier.notes.join("; "), width, DIM);
 }
 
 /// A metric's column: its path above its last part and unit.
@@ -421,10 +455,7 @@ fn medians(
     let usual = usual.iter().filter_map(|path| Metric::from_path(path)).filter(|metric| !asked.contains(metric));
     let wanted: Vec<Metric> = asked.iter().cloned().chain(usual).collect();
     let median = |setting: u32, metric: &Metric| {
-        let values = campaign.of(setting).filter_map(|run| {
-            run.columns.iter().find(|(known, _)| known == metric).and_then(|(_, value)| value.number())
-        });
-        let values: Vec<f64> = values.collect();
+        let values: Vec<f64> = campaign.of(setting).iter().filter_map(|run| run.number(metric)).collect();
         (!values.is_empty()).then(|| crate::check::evaluate::median(&values))
     };
     let mut header: Vec<String> = vec!["#".into()];
@@ -464,7 +495,7 @@ fn medians(
     });
     out.push_str(&align(&mut table, 1 + axes.len()));
     let mut notes: Vec<String> = Vec::new();
-    if campaign.runs.len() > settings.len() {
+    if campaign.runs().len() > settings.len() {
         notes.push("medians over the seeds".into());
     }
     if hidden > 0 {

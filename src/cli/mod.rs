@@ -10,6 +10,7 @@ mod history;
 mod list;
 mod load;
 mod out;
+mod plot;
 mod run;
 mod shrink;
 mod trace;
@@ -63,6 +64,8 @@ enum Command {
     Check(CheckArguments),
     /// Make a failing run the smallest scenario that still breaks the same
     Shrink(shrink::ShrinkArguments),
+    /// Draw figures of results, from their files alone
+    Plot(plot::PlotArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -220,6 +223,7 @@ fn dispatch(command: Command) -> u8 {
         Command::Replay(arguments) => trace::replay(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Shrink(arguments) => shrink::shrink(&arguments),
+        Command::Plot(arguments) => plot::plot(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)

@@ -3,10 +3,16 @@
 use crate::kernel::math::{log10, pow};
 use crate::report::figure::{Axis, Form, Scale};
 
-/// How far the place of zeros is from the end of a logarithmic axis, in pixels.
-const ZERO_AT: f64 = 14.0;
-/// Pixels of a logarithmic axis that the place of zeros takes.
-const ZERO_ROOM: f64 = 34.0;
+/// What is kept free of an axis, in pixels.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Room {
+    /// Before the least value.
+    pub before: f64,
+    /// After the greatest value.
+    pub after: f64,
+    /// For the place of zeros of a logarithmic axis: they are in its middle.
+    pub zeros: f64,
+}
 
 /// An axis on the picture.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,11 +44,11 @@ pub struct Tick {
 }
 
 impl Ruler {
-    /// For the values on an axis, from one place to another in pixels. `room` is kept free at its ends.
-    pub fn new(axis: &Axis, values: &[f64], from: f64, to: f64, room: (f64, f64)) -> Ruler {
+    /// For the values on an axis, from one place to another in pixels.
+    pub fn new(axis: &Axis, values: &[f64], from: f64, to: f64, room: Room) -> Ruler {
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let toward = if to > from { 1.0 } else { -1.0 };
-        let (mut begin, end) = (from + toward * room.0, to - toward * room.1);
+        let (mut begin, end) = (from + toward * room.before, to - toward * room.after);
         let mut zero = None;
         let kind = match &axis.scale {
             Scale::Names(names) => Kind::Names(names.clone()),
@@ -52,8 +58,8 @@ impl Ruler {
             }
             Scale::Log => {
                 if finite().any(|value| value <= 0.0) {
-                    zero = Some(from + toward * ZERO_AT);
-                    begin = from + toward * (ZERO_ROOM + room.0);
+                    zero = Some(from + toward * room.zeros / 2.0);
+                    begin = from + toward * (room.zeros + room.before);
                 }
                 let (least, most) = log_ends(axis, finite().filter(|value| *value > 0.0));
                 Kind::Log { least, most }
@@ -73,14 +79,9 @@ impl Ruler {
         self.begin + (self.end - self.begin) * share.clamp(0.0, 1.0)
     }
 
-    /// Where zeros are on a logarithmic axis that has any.
-    pub fn zero(&self) -> Option<f64> {
-        self.zero
-    }
-
     /// Where the axis is broken between zeros and the least value.
     pub fn gap(&self) -> Option<f64> {
-        self.zero.map(|zero| (zero + self.begin) / 2.0)
+        self.zero.map(|zero| zero + (self.begin - zero) * 0.8)
     }
 
     /// Width of a name's place in pixels; nothing on axes of numbers.
@@ -217,6 +218,9 @@ pub fn written(value: f64, form: Form, step: f64) -> String {
 mod tests {
     use super::*;
 
+    const NO_ROOM: Room = Room { before: 0.0, after: 0.0, zeros: 0.0 };
+    const ROOM: Room = Room { before: 0.0, after: 0.0, zeros: 40.0 };
+
     fn axis(scale: Scale, form: Form) -> Axis {
         Axis { label: String::new(), scale, form, least: None, most: None }
     }
@@ -228,34 +232,34 @@ mod tests {
     #[test]
     fn linear_ticks_are_ones_twos_and_fives() {
         assert_eq!([0.3, 1.0, 1.1, 2.1, 5.1, 0.02].map(nice_step), [0.5, 1.0, 2.0, 5.0, 10.0, 0.02]);
-        let ruler = Ruler::new(&axis(Scale::Linear, Form::Plain), &[0.0, 10.0], 0.0, 500.0, (0.0, 0.0));
+        let ruler = Ruler::new(&axis(Scale::Linear, Form::Plain), &[0.0, 10.0], 0.0, 500.0, NO_ROOM);
         assert_eq!(texts(&ruler, 100.0), ["0", "5", "10"], "five steps of 2.16 would be too near");
         assert_eq!(texts(&ruler, 90.0), ["0", "2", "4", "6", "8", "10"]);
     }
 
     #[test]
     fn logarithmic_ticks_are_decades_and_more_where_there_is_room() {
-        let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[1.0, 1000.0], 0.0, 300.0, (0.0, 0.0));
+        let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[1.0, 1000.0], 0.0, 300.0, NO_ROOM);
         assert_eq!(texts(&ruler, 50.0), ["1", "10", "100", "1,000"]);
         assert_eq!(ruler.place(10.0).round(), 100.0);
-        let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[1.0, 100.0], 0.0, 800.0, (0.0, 0.0));
+        let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[1.0, 100.0], 0.0, 800.0, NO_ROOM);
         assert_eq!(texts(&ruler, 50.0), ["1", "2", "5", "10", "20", "50", "100"]);
-        let ruler = Ruler::new(&axis(Scale::Log, Form::Percent), &[0.0001, 1.0], 400.0, 0.0, (0.0, 0.0));
+        let ruler = Ruler::new(&axis(Scale::Log, Form::Percent), &[0.0001, 1.0], 400.0, 0.0, ROOM);
         assert_eq!(texts(&ruler, 40.0), ["0.01%", "0.1%", "1%", "10%", "100%"]);
-        let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[11.0, 14.0], 0.0, 400.0, (0.0, 0.0));
+        let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[11.0, 14.0], 0.0, 400.0, NO_ROOM);
         assert_eq!(texts(&ruler, 100.0), ["11", "12", "13", "14"]);
     }
 
     #[test]
     fn zeros_of_a_logarithmic_axis_have_a_place_of_their_own() {
-        let ruler = Ruler::new(&axis(Scale::Log, Form::Percent), &[0.0, 0.01, 1.0], 400.0, 0.0, (0.0, 0.0));
-        assert_eq!(ruler.place(0.0), 386.0);
-        assert_eq!(ruler.place(0.01), 366.0);
+        let ruler = Ruler::new(&axis(Scale::Log, Form::Percent), &[0.0, 0.01, 1.0], 400.0, 0.0, ROOM);
+        assert_eq!(ruler.place(0.0), 380.0);
+        assert_eq!(ruler.place(0.01), 360.0);
         assert_eq!(ruler.place(1.0), 0.0);
         assert_eq!(texts(&ruler, 40.0)[0], "0%");
-        assert_eq!(ruler.gap(), Some(376.0));
-        let without = Ruler::new(&axis(Scale::Log, Form::Percent), &[0.01, 1.0], 400.0, 0.0, (0.0, 0.0));
-        assert_eq!((without.zero(), without.place(0.01)), (None, 400.0));
+        assert_eq!(ruler.gap(), Some(364.0));
+        let without = Ruler::new(&axis(Scale::Log, Form::Percent), &[0.01, 1.0], 400.0, 0.0, ROOM);
+        assert_eq!((without.gap(), without.place(0.01)), (None, 400.0));
     }
 
     #[test]
@@ -271,7 +275,7 @@ mod tests {
                 &[-3.0, 2.0],
                 &[1e300, 1e-300],
             ] {
-                let ruler = Ruler::new(&axis(scale.clone(), Form::Plain), values, 0.0, 400.0, (8.0, 8.0));
+                let ruler = Ruler::new(&axis(scale.clone(), Form::Plain), values, 0.0, 400.0, ROOM);
                 let place = ruler.place(values.first().copied().filter(|v| v.is_finite()).unwrap_or(1.0));
                 assert!((0.0..=400.0).contains(&place), "{scale:?} {values:?}: {place}");
                 assert!(ruler.ticks(60.0).len() < 1100, "{scale:?} {values:?}");

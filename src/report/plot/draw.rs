@@ -3,7 +3,7 @@
 use plotters_backend::DrawingBackend;
 
 use super::font::width;
-use super::labels::{Rect, Segment, Wanted, placed};
+use super::labels::{Rect, Segment, Side, Wanted, placed};
 use super::layout::{LINE, Layout, MARGIN, Place, SMALL, TEXT, TITLE, end_shown, is_named_at_its_end, name_shown};
 use super::pen::{Align, Ink, Pen};
 use crate::report::figure::{Figure, Mark, PALETTE, Panel, Point, Scale, Series};
@@ -295,6 +295,10 @@ fn intervals<Backend: DrawingBackend>(
 ) {
     const CAP: f64 = 3.0;
     let mut bar = |from: (f64, f64), to: (f64, f64), cap: (f64, f64)| {
+        // One that the dot covers would only blur it.
+        if (from.0 - to.0).abs() + (from.1 - to.1).abs() < 2.0 * DOT + 4.0 {
+            return;
+        }
         pen.line(&[from, to], ink, 1.4);
         for end in [from, to] {
             pen.line(&[(end.0 - cap.0, end.1 - cap.1), (end.0 + cap.0, end.1 + cap.1)], ink, 1.4);
@@ -383,9 +387,20 @@ fn labels<Backend: DrawingBackend>(
 ) {
     let mut texts: Vec<(String, Ink)> = Vec::new();
     let mut wanted: Vec<Wanted> = Vec::new();
-    let mut add = |text: String, ink: Ink, at: (f64, f64)| {
-        wanted.push(Wanted { at, size: (width(&text, SMALL) + 2.0, SMALL + 2.0) });
-        texts.push((text, ink));
+    let mut add = |text: String, ink: Ink, at: (f64, f64), side: Side| {
+        // Points in one place share a label.
+        let is_near = |one: &Wanted| (one.at.0 - at.0).abs() < 2.5 && (one.at.1 - at.1).abs() < 2.5;
+        let mate = wanted.iter().zip(&texts).position(|(one, text)| side == one.side && is_near(one) && text.1 == ink);
+        let (number, text) = match mate.filter(|_| side == Side::Around) {
+            Some(number) => (number, format!("{}, {text}", texts[number].0)),
+            None => {
+                wanted.push(Wanted { at, size: (0.0, 0.0), side });
+                texts.push((String::new(), ink));
+                (texts.len() - 1, text)
+            }
+        };
+        wanted[number].size = (width(&text, SMALL) + 2.0, SMALL + 2.0);
+        texts[number].0 = text;
     };
     let mut named: Vec<(&str, usize)> = Vec::new();
     for (number, series) in panel.series.iter().enumerate() {
@@ -394,13 +409,13 @@ fn labels<Backend: DrawingBackend>(
             let last = series.points.iter().rev().find(|point| point.x.is_finite() && point.y.is_finite());
             if let Some(last) = last {
                 named.push(key);
-                add(end_shown(&series.name), color(series), at(number, last));
+                add(end_shown(&series.name), color(series), at(number, last), Side::Right);
             }
         }
         for point in series.points.iter().filter(|point| point.x.is_finite() && point.y.is_finite()) {
             if let Some(label) = &point.label {
                 let ink = if series.pale { GRAY } else { BLACK };
-                add(end_shown(label), ink, at(number, point));
+                add(end_shown(label), ink, at(number, point), Side::Around);
             }
         }
     }
@@ -409,13 +424,16 @@ fn labels<Backend: DrawingBackend>(
     let bounds = Rect { x: x + 2.0, y: y - 4.0, width: wide + 210.0, height: height + 2.0 };
     let bounds = Rect { width: bounds.width.min(960.0 - 6.0 - bounds.x), ..bounds };
     let places = placed(&wanted, &sight.marks, &sight.lines, bounds);
-    for (rect, ((text, ink), wanted)) in places.iter().zip(texts.iter().zip(&wanted)) {
+    for (rect, wanted) in places.iter().zip(&wanted) {
         let Some(rect) = rect else { continue };
         let near = rect.nearest(wanted.at);
         let (dx, dy) = (near.0 - wanted.at.0, near.1 - wanted.at.1);
         if dx * dx + dy * dy > 11.0 * 11.0 {
             pen.line(&[wanted.at, near], AXIS, 0.8);
         }
+    }
+    for (rect, (text, ink)) in places.iter().zip(&texts) {
+        let Some(rect) = rect else { continue };
         pen.rectangle((rect.x, rect.y + 1.0), (rect.x + rect.width, rect.y + rect.height - 1.0), WHITE.clear(0.75));
         pen.text(text, (rect.x + 1.0, rect.y + SMALL * 0.95), Align::Left, SMALL, *ink);
     }

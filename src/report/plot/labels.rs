@@ -75,6 +75,17 @@ pub struct Wanted {
     pub at: (f64, f64),
     /// Its size.
     pub size: (f64, f64),
+    /// Which places are tried first.
+    pub side: Side,
+}
+
+/// Where a label is best.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// Anywhere around a point.
+    Around,
+    /// To the right of the end of a line, higher or lower if need be.
+    Right,
 }
 
 /// Rings of places around a point that are tried.
@@ -88,7 +99,11 @@ pub fn placed(labels: &[Wanted], marks: &[Rect], lines: &[Segment], bounds: Rect
     for label in labels {
         let mut best: Option<(f64, Rect)> = None;
         for ring in 0..RINGS {
-            for (order, rect) in around(label, ring).into_iter().enumerate() {
+            let candidates = match label.side {
+                Side::Around => around(label, ring).to_vec(),
+                Side::Right => beside(label, ring),
+            };
+            for (order, rect) in candidates.into_iter().enumerate() {
                 if !bounds.contains(&rect) || taken.iter().any(|other| other.overlaps(&rect)) {
                     continue;
                 }
@@ -107,6 +122,19 @@ pub fn placed(labels: &[Wanted], marks: &[Rect], lines: &[Segment], bounds: Rect
         let place = best.map(|(_, rect)| rect);
         taken.extend(place);
         places.push(place);
+    }
+    places
+}
+
+/// Places to the right of a point, higher and lower; then those around it.
+fn beside(label: &Wanted, ring: u32) -> Vec<Rect> {
+    let (width, height) = label.size;
+    let (x, y) = (label.at.0 + 9.0, label.at.1 - height / 2.0);
+    let shift = f64::from(ring) * height * 0.5;
+    let mut places: Vec<Rect> = [y - shift, y + shift].into_iter().map(|y| Rect { x, y, width, height }).collect();
+    // The ends of lines that end early are better labelled close by than far off to the right.
+    if ring > 3 {
+        places.extend(around(label, ring - 3));
     }
     places
 }
@@ -139,14 +167,15 @@ mod tests {
 
     #[test]
     fn a_label_alone_is_to_the_right() {
-        let label = Wanted { at: (100.0, 100.0), size: (40.0, 12.0) };
+        let label = Wanted { at: (100.0, 100.0), size: (40.0, 12.0), side: Side::Around };
         let places = placed(&[label], &[], &[], BOUNDS);
         assert_eq!(places, [Some(Rect { x: 107.0, y: 94.0, width: 40.0, height: 12.0 })]);
     }
 
     #[test]
     fn labels_of_one_point_do_not_overlap() {
-        let labels: Vec<Wanted> = (0..12).map(|_| Wanted { at: (200.0, 150.0), size: (40.0, 12.0) }).collect();
+        let labels: Vec<Wanted> =
+            (0..12).map(|_| Wanted { at: (200.0, 150.0), size: (40.0, 12.0), side: Side::Around }).collect();
         let places: Vec<Rect> = placed(&labels, &[], &[], BOUNDS).into_iter().flatten().collect();
         assert_eq!(places.len(), 12, "all have a place");
         for (at, one) in places.iter().enumerate() {
@@ -157,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_label_keeps_off_lines_and_marks() {
-        let label = Wanted { at: (100.0, 100.0), size: (40.0, 12.0) };
+        let label = Wanted { at: (100.0, 100.0), size: (40.0, 12.0), side: Side::Around };
         let line = ((100.0, 100.0), (300.0, 100.0));
         let place = placed(&[label], &[], &[line], BOUNDS)[0].expect("there is room");
         assert!(!place.is_crossed(line), "{place:?}");
@@ -167,8 +196,18 @@ mod tests {
     }
 
     #[test]
+    fn names_of_lines_that_end_together_stand_below_each_other() {
+        let labels = [Wanted { at: (300.0, 100.0), size: (40.0, 12.0), side: Side::Right }; 4];
+        let places: Vec<Rect> = placed(&labels, &[], &[], BOUNDS).into_iter().flatten().collect();
+        let mut heights: Vec<f64> = places.iter().map(|rect| rect.y).collect();
+        heights.sort_by(f64::total_cmp);
+        assert_eq!(heights, [82.0, 94.0, 106.0, 118.0], "all at x = 309");
+        assert!(places.iter().all(|rect| rect.x == 309.0), "{places:?}");
+    }
+
+    #[test]
     fn what_has_no_place_is_left_out() {
-        let label = Wanted { at: (100.0, 100.0), size: (500.0, 12.0) };
+        let label = Wanted { at: (100.0, 100.0), size: (500.0, 12.0), side: Side::Around };
         assert_eq!(placed(&[label], &[], &[], BOUNDS), [None]);
     }
 

@@ -1,6 +1,6 @@
 //! Where everything of a figure is, in pixels from the upper left corner.
 
-use super::axis::{Ruler, Tick};
+use super::axis::{Room, Ruler, Tick};
 use super::font::{fitting, width, wrapped};
 use super::labels::Rect;
 use super::pen::UNITS;
@@ -109,16 +109,16 @@ impl Layout {
             let above = if number == 0 { rows as f64 * LINE } else { 0.0 };
             let area = Rect { x: left, y: label + 9.0 + above, width: right - left, height: height(figure, panel) };
             let axis = y_axis(panel);
-            let room = (if axis.least == Some(0.0) { 0.0 } else { 7.0 }, 7.0);
+            let before = if axis.least == Some(0.0) { 0.0 } else { 7.0 };
+            let room = Room { before, after: 7.0, zeros: (area.height * 0.18).max(28.0) };
             let y_values = values(points(panel), |point| (point.y, point.y_interval));
             let (from, to) = (area.y + area.height, area.y);
             let y = match axis.scale {
                 // Names go down.
-                Scale::Names(_) => Ruler::new(&axis, &y_values, to, from, (4.0, 4.0)),
+                Scale::Names(_) => Ruler::new(&axis, &y_values, to, from, Room { before: 4.0, after: 4.0, zeros: 0.0 }),
                 _ => Ruler::new(&axis, &y_values, from, to, room),
             };
-            let apart = if matches!(axis.scale, Scale::Names(_)) { 1.0 } else { 26.0 };
-            let y_ticks = y.ticks(apart);
+            let y_ticks = y.ticks(y_apart(&axis, area.height));
             top = area.y + area.height + 16.0;
             panels.push(Place { area, label, x: x.clone(), y, y_ticks });
         }
@@ -149,11 +149,24 @@ fn height(figure: &Figure, panel: &Panel) -> f64 {
     }
 }
 
-/// Free at both ends of the horizontal axis.
-fn x_room(axis: &Axis) -> (f64, f64) {
+/// Ticks of a vertical axis are about so far from each other.
+fn y_apart(axis: &Axis, height: f64) -> f64 {
     match axis.scale {
-        Scale::Names(_) => (0.0, 0.0),
-        _ => (if axis.least == Some(0.0) { 0.0 } else { 10.0 }, if axis.most.is_some() { 2.0 } else { 10.0 }),
+        Scale::Names(_) => 1.0,
+        _ if height < 150.0 => 26.0,
+        _ => 36.0,
+    }
+}
+
+/// Free at both ends of the horizontal axis.
+fn x_room(axis: &Axis) -> Room {
+    match axis.scale {
+        Scale::Names(_) => Room::default(),
+        _ => Room {
+            before: if axis.least == Some(0.0) { 0.0 } else { 10.0 },
+            after: if axis.most.is_some() { 2.0 } else { 10.0 },
+            zeros: 34.0,
+        },
     }
 }
 
@@ -171,8 +184,8 @@ pub fn end_shown(name: &str) -> String {
 fn left_width(figure: &Figure) -> f64 {
     let of_panel = |panel: &Panel| {
         let y_values = values(points(panel), |point| (point.y, point.y_interval));
-        let ruler = Ruler::new(&y_axis(panel), &y_values, height(figure, panel), 0.0, (0.0, 0.0));
-        let ticks = ruler.ticks(26.0);
+        let (axis, high) = (y_axis(panel), height(figure, panel));
+        let ticks = Ruler::new(&axis, &y_values, high, 0.0, Room::default()).ticks(y_apart(&axis, high));
         let texts: Vec<String> = match &panel.y.scale {
             Scale::Names(names) => names.iter().map(|name| name_shown(name)).collect(),
             _ => ticks.into_iter().map(|tick| tick.text).collect(),
@@ -196,7 +209,11 @@ fn legend(figure: &Figure, left: f64, top: f64) -> (Vec<(f64, f64, usize, usize)
     let mut seen: Vec<(&str, usize)> = Vec::new();
     let (mut x, mut y) = (left, top + 8.0);
     for (panel_number, panel) in figure.panels.iter().enumerate() {
-        for (number, series) in panel.series.iter().enumerate() {
+        // A series that is not pale stands for one of its name that is.
+        let mut order: Vec<usize> = (0..panel.series.len()).collect();
+        order.sort_by_key(|number| (panel.series[*number].color, panel.series[*number].pale));
+        for number in order {
+            let series = &panel.series[number];
             let key = (series.name.as_str(), series.color);
             if is_named_at_its_end(series) || series.name.is_empty() || seen.contains(&key) {
                 continue;

@@ -127,7 +127,12 @@ impl Ruler {
         let decades = log10(most / least);
         let per_decade = length / decades;
         let (first, last) = (log10(least).floor() as i32, log10(most).ceil() as i32);
-        let factors: &[f64] = if per_decade > 3.4 * apart { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let factors: &[i32] = match per_decade / apart {
+            12.0.. => &[1, 2, 3, 4, 5, 6, 7, 8, 9],
+            6.0.. => &[1, 2, 3, 5, 7],
+            3.4.. => &[1, 2, 5],
+            _ => &[1],
+        };
         let is_inside = |value: f64| value >= least * (1.0 - 1e-9) && value <= most * (1.0 + 1e-9);
         let every = (apart / per_decade).ceil().max(1.0) as i32;
         let mut ticks = Vec::new();
@@ -138,7 +143,7 @@ impl Ruler {
                 if !is_inside(value) {
                     continue;
                 }
-                let is_named = factors.contains(&f64::from(factor)) && power.rem_euclid(every) == 0;
+                let is_named = factors.contains(&factor) && power.rem_euclid(every) == 0;
                 if is_named || per_decade > 60.0 {
                     let text = if is_named { written(value, self.form, value) } else { String::new() };
                     ticks.push(Tick { at: self.place(value), text });
@@ -146,7 +151,8 @@ impl Ruler {
             }
         }
         // Less than a decade may hold too few of these.
-        if ticks.iter().filter(|tick| !tick.text.is_empty()).count() < 2 {
+        let named = ticks.iter().filter(|tick| !tick.text.is_empty()).count();
+        if named < 2 || (named < 3 && decades < 1.0) {
             return self.linear_ticks(least, most, (length / apart).clamp(1.0, 6.0));
         }
         ticks

@@ -110,7 +110,7 @@ impl Layout {
             let area = Rect { x: left, y: label + 9.0 + above, width: right - left, height: height(figure, panel) };
             let axis = y_axis(panel);
             let before = if axis.least == Some(0.0) { 0.0 } else { 7.0 };
-            let room = Room { before, after: 7.0, zeros: (area.height * 0.18).max(28.0) };
+            let room = Room { before, after: 7.0, zeros: (area.height * 0.22).max(28.0) };
             let y_values = values(points(panel), |point| (point.y, point.y_interval));
             let (from, to) = (area.y + area.height, area.y);
             let y = match axis.scale {

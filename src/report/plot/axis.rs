@@ -25,6 +25,8 @@ pub struct Ruler {
     /// Where zeros of a logarithmic axis are.
     zero: Option<f64>,
     form: Form,
+    /// Whether all values are whole: then there are no ticks between.
+    whole: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -65,7 +67,8 @@ impl Ruler {
                 Kind::Log { least, most }
             }
         };
-        Ruler { kind, begin, end, zero, form: axis.form }
+        let whole = axis.form == Form::Plain && finite().all(|value| value.fract() == 0.0);
+        Ruler { kind, begin, end, zero, form: axis.form, whole }
     }
 
     /// Where a value is. What lies outside the axis is at its end.
@@ -115,6 +118,7 @@ impl Ruler {
 
     fn linear_ticks(&self, least: f64, most: f64, most_ticks: f64) -> Vec<Tick> {
         let step = nice_step((most - least) / most_ticks);
+        let step = if self.whole { step.max(1.0) } else { step };
         let (first, last) = ((least / step - 1e-9).ceil(), (most / step + 1e-9).floor());
         let count = (last - first).clamp(-1.0, 1000.0) as i64;
         let value = |number: i64| (first + number as f64) * step;
@@ -152,8 +156,14 @@ impl Ruler {
         }
         // Less than a decade may hold too few of these.
         let named = ticks.iter().filter(|tick| !tick.text.is_empty()).count();
-        if named < 2 || (named < 3 && decades < 1.0) {
-            return self.linear_ticks(least, most, (length / apart).clamp(1.0, 6.0));
+        if named < 2 || decades < 0.7 {
+            let ticks = self.linear_ticks(least, most, (length / apart).clamp(1.0, 6.0));
+            // A step of one may be too long for what is left.
+            return if ticks.len() > 1 {
+                ticks
+            } else {
+                Ruler { whole: false, ..self.clone() }.linear_ticks(least, most, 3.0)
+            };
         }
         ticks
     }
@@ -257,6 +267,14 @@ mod tests {
         assert_eq!(texts(&ruler, 40.0), ["0.01%", "0.1%", "1%", "10%", "100%"]);
         let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[11.0, 14.0], 0.0, 400.0, NO_ROOM);
         assert_eq!(texts(&ruler, 100.0), ["11", "12", "13", "14"]);
+    }
+
+    #[test]
+    fn whole_numbers_have_no_ticks_between() {
+        let ruler = Ruler::new(&axis(Scale::Linear, Form::Plain), &[1.0, 3.0], 0.0, 800.0, NO_ROOM);
+        assert_eq!(texts(&ruler, 80.0), ["1", "2", "3"]);
+        let ruler = Ruler::new(&axis(Scale::Linear, Form::Plain), &[1.0, 2.5], 0.0, 500.0, NO_ROOM);
+        assert_eq!(texts(&ruler, 80.0), ["1.0", "1.5", "2.0", "2.5"]);
     }
 
     #[test]

@@ -139,8 +139,8 @@ fn beside(label: &Wanted, ring: u32) -> Vec<Rect> {
     let shift = f64::from(ring) * height * 0.5;
     let mut places: Vec<Rect> = [y - shift, y + shift].into_iter().map(|y| Rect { x, y, width, height }).collect();
     // The ends of lines that end early are better labelled close by than far off to the right.
-    if ring > 3 {
-        places.extend(around(label, ring - 3));
+    if ring > 8 {
+        places.extend(around(label, ring - 9));
     }
     places
 }

@@ -82,6 +82,12 @@ fn points(panel: &Panel) -> impl Iterator<Item = &Point> {
     panel.series.iter().flat_map(|series| &series.points)
 }
 
+/// The values on the vertical axis of a panel. Panels of one axis are drawn to one scale, so that they can be compared.
+fn y_values(figure: &Figure, panel: &Panel) -> Vec<f64> {
+    let of_one_axis = figure.panels.iter().filter(|other| other.y == panel.y);
+    values(of_one_axis.flat_map(points), |point| (point.y, point.y_interval))
+}
+
 /// What a bar begins at belongs to the axis.
 fn y_axis(panel: &Panel) -> Axis {
     let has_bars = panel.series.iter().any(|series| series.mark == Mark::Bars);
@@ -111,7 +117,7 @@ impl Layout {
             let axis = y_axis(panel);
             let before = if axis.least == Some(0.0) { 0.0 } else { 7.0 };
             let room = Room { before, after: 7.0, zeros: (area.height * 0.22).max(28.0) };
-            let y_values = values(points(panel), |point| (point.y, point.y_interval));
+            let y_values = y_values(figure, panel);
             let (from, to) = (area.y + area.height, area.y);
             let y = match axis.scale {
                 // Names go down.
@@ -183,7 +189,7 @@ pub fn end_shown(name: &str) -> String {
 /// What ticks of vertical axes need.
 fn left_width(figure: &Figure) -> f64 {
     let of_panel = |panel: &Panel| {
-        let y_values = values(points(panel), |point| (point.y, point.y_interval));
+        let y_values = y_values(figure, panel);
         let (axis, high) = (y_axis(panel), height(figure, panel));
         let ticks = Ruler::new(&axis, &y_values, high, 0.0, Room::default()).ticks(y_apart(&axis, high));
         let texts: Vec<String> = match &panel.y.scale {

@@ -174,7 +174,7 @@ fn linear_ends(axis: &Axis, values: impl Iterator<Item = f64> + Clone) -> (f64, 
     let (mut least, mut most) = ends(values, (0.0, 1.0));
     least = axis.least.filter(|end| end.is_finite()).unwrap_or(least);
     most = axis.most.filter(|end| end.is_finite()).unwrap_or(most);
-    if !(most > least) {
+    if most <= least {
         // All values are one: it is seen in the middle, or below a bound.
         let around = (most.abs() * 0.05).max(if axis.form == Form::Percent { 0.01 } else { 0.5 });
         match (axis.least, axis.most) {

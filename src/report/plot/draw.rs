@@ -4,7 +4,9 @@ use plotters_backend::DrawingBackend;
 
 use super::font::width;
 use super::labels::{Rect, Segment, Side, Wanted, placed};
-use super::layout::{LINE, Layout, MARGIN, Place, SMALL, TEXT, TITLE, end_shown, is_named_at_its_end, name_shown};
+use super::layout::{
+    LINE, Layout, MARGIN, Place, SMALL, TEXT, TITLE, WIDTH, end_shown, is_named_at_its_end, name_shown,
+};
 use super::pen::{Align, Ink, Pen};
 use crate::report::figure::{Figure, Mark, PALETTE, Panel, Point, Scale, Series};
 
@@ -133,7 +135,10 @@ fn frame<Backend: DrawingBackend>(
     for tick in x_ticks.iter().filter(|tick| !tick.text.is_empty()) {
         pen.line(&[(tick.at, bottom), (tick.at, bottom + 4.0)], AXIS, 1.0);
         if is_last {
-            pen.text(&name_shown(&tick.text), (tick.at, bottom + 18.0), Align::Middle, SMALL, GRAY);
+            let text = name_shown(&tick.text);
+            let half = width(&text, SMALL) / 2.0;
+            let middle = tick.at.min(WIDTH - 4.0 - half).max(4.0 + half);
+            pen.text(&text, (middle, bottom + 18.0), Align::Middle, SMALL, GRAY);
         }
     }
     let label = match (panel.title.is_empty(), panel.y.label.is_empty()) {
@@ -431,7 +436,7 @@ fn labels<Backend: DrawingBackend>(
     // Names may stand beside the area, but not on the axes or the texts above it.
     let Rect { x, y, width: wide, height } = place.area;
     let bounds = Rect { x: x + 2.0, y: y - 4.0, width: wide + 210.0, height: height + 2.0 };
-    let bounds = Rect { width: bounds.width.min(960.0 - 6.0 - bounds.x), ..bounds };
+    let bounds = Rect { width: bounds.width.min(WIDTH - 6.0 - bounds.x), ..bounds };
     // From the top down, so that those that are nudged keep their order.
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| {

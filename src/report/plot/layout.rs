@@ -7,7 +7,7 @@ use super::pen::UNITS;
 use crate::report::figure::{Axis, Figure, Mark, Panel, Point, Scale, Series};
 
 /// Width of every figure.
-const WIDTH: f64 = 960.0;
+pub const WIDTH: f64 = 960.0;
 /// Free on all sides.
 pub const MARGIN: f64 = 24.0;
 /// Size of the title.
@@ -66,8 +66,11 @@ pub fn is_named_at_its_end(series: &Series) -> bool {
     matches!(series.mark, Mark::Line | Mark::Step | Mark::Dashed)
 }
 
+/// A value of a point and its interval.
+type Valued = (f64, Option<(f64, f64)>);
+
 /// What the values on an axis are: those of points, and the ends of intervals.
-fn values<'a>(points: impl Iterator<Item = &'a Point>, of: fn(&Point) -> (f64, Option<(f64, f64)>)) -> Vec<f64> {
+fn values<'a>(points: impl Iterator<Item = &'a Point>, of: fn(&Point) -> Valued) -> Vec<f64> {
     points
         .flat_map(|point| {
             let (value, interval) = of(point);

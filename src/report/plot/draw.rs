@@ -180,7 +180,7 @@ fn dodges(panel: &Panel, place: &Place) -> Vec<(f64, f64)> {
         }
         let place_in_row = number - (count - 1) as f64 / 2.0;
         number += 1.0;
-        let step = |row: f64| (row * 0.6 / count as f64).min(9.0) * place_in_row;
+        let step = |row: f64| (row * 0.8 / count as f64).min(9.0) * place_in_row;
         match (place.x.name_width(), place.y.name_width()) {
             (_, Some(row)) => (0.0, step(row)),
             (Some(column), _) => (step(column), 0.0),
@@ -420,10 +420,18 @@ fn labels<Backend: DrawingBackend>(
     for (number, series) in panel.series.iter().enumerate() {
         let key = (series.name.as_str(), series.color);
         if is_named_at_its_end(series) && !series.name.is_empty() && !named.contains(&key) {
-            let last = series.points.iter().rev().find(|point| is_finite(point));
-            if let Some(last) = last {
+            // Of lines that share a name, the one that ends furthest to the right.
+            let same = (number..panel.series.len()).filter(|other| {
+                let other = &panel.series[*other];
+                (other.name.as_str(), other.color) == key
+            });
+            let ends = same.filter_map(|other| {
+                let last = panel.series[other].points.iter().rev().find(|point| is_finite(point))?;
+                Some(at(other, last))
+            });
+            if let Some(end) = ends.max_by(|a, b| a.0.total_cmp(&b.0)) {
                 named.push(key);
-                add(end_shown(&series.name), color(series), at(number, last), Side::Right);
+                add(end_shown(&series.name), color(series), end, Side::Right);
             }
         }
         for point in series.points.iter().filter(|point| is_finite(point)) {

@@ -23,7 +23,7 @@ const NAME_WIDTH: f64 = 260.0;
 /// Names of lines are shortened to this.
 const END_WIDTH: f64 = 190.0;
 /// Height of a name's row on a vertical axis.
-const ROW: f64 = 24.0;
+const ROW: f64 = 28.0;
 /// Rows of names of faults.
 const SHADE_ROWS: usize = 3;
 

@@ -12,6 +12,7 @@ mod list;
 mod load;
 mod merge;
 mod out;
+mod plot;
 mod predict;
 mod run;
 mod shrink;
@@ -76,6 +77,8 @@ enum Command {
     Check(CheckArguments),
     /// Make a failing run the smallest scenario that still breaks the same
     Shrink(shrink::ShrinkArguments),
+    /// Draw figures of results, from their files alone
+    Plot(plot::PlotArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -239,6 +242,7 @@ fn dispatch(command: Command) -> u8 {
         Command::Predict(arguments) => predict::predict(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Shrink(arguments) => shrink::shrink(&arguments),
+        Command::Plot(arguments) => plot::plot(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)

@@ -4,9 +4,11 @@
 
 pub mod expect;
 pub mod figure;
+pub mod figures;
 pub mod histories;
 pub mod history_log;
 pub mod play;
+pub mod plot;
 pub mod predict;
 pub mod results;
 pub mod run_dir;

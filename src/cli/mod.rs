@@ -10,6 +10,7 @@ mod history;
 mod list;
 mod load;
 mod out;
+mod report;
 mod run;
 mod shrink;
 mod trace;
@@ -83,6 +84,8 @@ enum Command {
         #[arg(long)]
         marks: bool,
     },
+    /// Make an HTML page of a run or a sweep: charts, verdicts, and what N, R and W to choose
+    Report(report::ReportArguments),
     /// Judge histories of operations: linearizable or not, and which operation is in the way
     History(history::HistoryArguments),
     /// Print completions for a shell
@@ -227,6 +230,7 @@ fn dispatch(command: Command) -> u8 {
         Command::Schema => print_data(crate::report::run_dir::pretty(&scenario::schema()).as_bytes()),
         Command::List { marks: true, .. } => list::marks(),
         Command::List { directory, marks: false } => list::list(&directory),
+        Command::Report(arguments) => report::report(&arguments),
         Command::History(arguments) => history::history(&arguments),
         Command::Completions { shell } => {
             let mut text = Vec::new();

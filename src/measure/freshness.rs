@@ -50,6 +50,23 @@ impl Freshness {
         }
     }
 
+    /// Cells that hold reads: place, fresh reads, all reads. With [`Freshness::add_cell`] it makes the same again.
+    pub fn cells(&self) -> impl Iterator<Item = (usize, [u64; 2])> {
+        self.cells.iter().copied().enumerate().filter(|(_, cell)| cell[1] > 0)
+    }
+
+    /// Adds reads to a cell: fresh ones, and all.
+    pub fn add_cell(&mut self, cell: usize, reads: [u64; 2]) {
+        self.cells.resize(self.cells.len().max(cell + 1), [0; 2]);
+        self.cells[cell][0] += reads[0];
+        self.cells[cell][1] += reads[1];
+    }
+
+    /// The largest place of a cell.
+    pub fn last_cell() -> usize {
+        Self::cell(u64::MAX)
+    }
+
     /// All reads.
     pub fn reads(&self) -> u64 {
         self.cells.iter().map(|cell| cell[1]).sum()

@@ -73,7 +73,46 @@ pub struct Played {
     pub measured: Option<Measured>,
 }
 
+/// What is kept of a run where there are many.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Kept {
+    /// Number of its setting.
+    pub setting: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// Its name.
+    pub digest: u128,
+    /// Whether a step's own expectations were broken.
+    pub has_broken_step: bool,
+    /// The columns of files, in the order of the vocabulary.
+    pub columns: Vec<(Metric, Value)>,
+    /// What expectations asked.
+    pub answers: BTreeMap<Query, Value>,
+    /// What became of properties.
+    pub findings: BTreeMap<Property, Finding>,
+}
+
+impl Kept {
+    /// The number in a column, if there is one.
+    pub fn number(&self, metric: &Metric) -> Option<f64> {
+        self.columns.iter().find(|(known, _)| known == metric).and_then(|(_, value)| value.number())
+    }
+}
+
 impl Played {
+    /// What is kept of it where there are many.
+    pub fn kept(&self) -> Kept {
+        Kept {
+            setting: self.setting,
+            seed: self.seed,
+            digest: self.end.digest,
+            has_broken_step: self.has_broken_step(),
+            columns: self.columns.clone(),
+            answers: self.answers.clone(),
+            findings: self.findings.clone(),
+        }
+    }
+
     /// Steps whose own expectations were broken.
     pub fn has_broken_step(&self) -> bool {
         self.end.steps.iter().any(|step| step.broken.as_ref().is_some_and(|broken| !broken.is_empty()))
@@ -189,19 +228,32 @@ pub fn step_name(config: &RunConfig, step: u32) -> String {
 /// The runs of one campaign, setting by setting and seed by seed.
 #[derive(Clone, Debug, Default)]
 pub struct Campaign {
-    /// In the order of settings, then of seeds.
-    pub runs: Vec<Played>,
+    runs: Vec<Kept>,
 }
 
 impl Campaign {
-    /// The runs of a setting.
-    pub fn of(&self, setting: u32) -> impl Iterator<Item = &Played> {
-        self.runs.iter().filter(move |run| run.setting == setting)
+    /// Of these runs, in any order.
+    pub fn new(mut runs: Vec<Kept>) -> Campaign {
+        runs.sort_by_key(|run| (run.setting, run.seed));
+        Campaign { runs }
+    }
+
+    /// In the order of settings, then of seeds.
+    pub fn runs(&self) -> &[Kept] {
+        &self.runs
+    }
+
+    /// The runs of a setting, in the order of seeds.
+    pub fn of(&self, setting: u32) -> &[Kept] {
+        let from = self.runs.partition_point(|run| run.setting < setting);
+        let to = self.runs.partition_point(|run| run.setting <= setting);
+        &self.runs[from..to]
     }
 
     /// How a run stands: 0 nothing was broken in it, 1 something was, 3 something could not be judged.
-    pub fn status(&self, run: &Played, judgements: &[Judgement]) -> &'static str {
-        let place = self.of(run.setting).position(|other| other.seed == run.seed).map(|place| place as u32);
+    pub fn status(&self, run: &Kept, judgements: &[Judgement]) -> &'static str {
+        let place = self.of(run.setting).binary_search_by_key(&run.seed, |other| other.seed);
+        let place = place.ok().map(|place| place as u32);
         let own = judgements.iter().filter(|judgement| judgement.setting == run.setting);
         let mut status = "held";
         for judgement in own {
@@ -213,22 +265,22 @@ impl Campaign {
                 _ => {}
             }
         }
-        if run.has_broken_step() { "broken" } else { status }
+        if run.has_broken_step { "broken" } else { status }
     }
 }
 
 impl Runs for Campaign {
     fn seeds(&self, setting: u32) -> u32 {
-        self.of(setting).count() as u32
+        self.of(setting).len() as u32
     }
 
     fn value(&self, setting: u32, seed: u32, query: &Query) -> Value {
-        let run = self.of(setting).nth(seed as usize);
+        let run = self.of(setting).get(seed as usize);
         run.and_then(|run| run.answers.get(query)).copied().unwrap_or(Value::NothingToMeasure)
     }
 
     fn finding(&self, setting: u32, seed: u32, property: Property) -> Finding {
-        let run = self.of(setting).nth(seed as usize);
+        let run = self.of(setting).get(seed as usize);
         run.and_then(|run| run.findings.get(&property)).cloned().unwrap_or(Finding::NotJudged("no run"))
     }
 }

@@ -7,7 +7,8 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::expect::Looked;
-use super::play::{Campaign, Played, step_name};
+use super::play::{Campaign, Kept, Played, step_name};
+use super::sweep::frontier::Frontier;
 use super::tables::SettingRow;
 use crate::check::expectation::shown;
 use crate::check::{Judgement, Verdict};
@@ -360,20 +361,21 @@ pub fn sweep(
     campaign: &Campaign,
     judgements: &[Judgement],
     asked: &[Metric],
+    frontier: Option<&Frontier>,
 ) -> String {
     let mut out = String::new();
     head(&mut out, title);
-    let seeds = settings.first().map_or(0, |setting| campaign.of(setting.number).count() as u64);
+    let seeds = settings.first().map_or(0, |setting| campaign.of(setting.number).len() as u64);
     let about = format!(
         "{}, {} each, {}",
         things(settings.len() as u64, "setting"),
         things(seeds, "seed"),
-        things(campaign.runs.len() as u64, "run")
+        things(campaign.runs().len() as u64, "run")
     );
     paragraph(&mut out, "", 0, &about, title.width, DIM);
     out.push('\n');
     medians(&mut out, title, axes, settings, campaign, asked);
-    let broken: Vec<&Played> = campaign.runs.iter().filter(|run| run.has_broken_step()).collect();
+    let broken: Vec<&Kept> = campaign.runs().iter().filter(|run| run.has_broken_step).collect();
     for run in &broken {
         let _ = writeln!(
             out,
@@ -382,11 +384,31 @@ pub fn sweep(
         );
     }
     grouped(&mut out, settings, judgements, title.width);
+    if let Some(frontier) = frontier {
+        compared(&mut out, frontier, title.width);
+    }
     if !title.notices.is_empty() {
         out.push('\n');
     }
     notices(&mut out, title.notices.iter(), title.width);
     out
+}
+
+/// Which settings no other beats, and what beats the first of the others.
+fn compared(out: &mut String, frontier: &Frontier, width: usize) {
+    const SHOWN: usize = 3;
+    out.push('\n');
+    for statement in &frontier.statements {
+        paragraph(out, &format!("  {GREEN}▸{RESET} "), 4, statement, width, "");
+    }
+    for dominated in frontier.dominated.iter().take(SHOWN) {
+        paragraph(out, &format!("  {DIM}·{RESET} "), 4, &dominated.text, width, "");
+    }
+    let more = frontier.dominated.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = writeln!(out, "  {DIM}· {} more in summary.json{RESET}", things(more as u64, "dominated setting"));
+    }
+    paragraph(out, "    ", 4, &frontier.notes.join("; "), width, DIM);
 }
 
 /// A metric's column: its path above its last part and unit.
@@ -421,10 +443,7 @@ fn medians(
     let usual = usual.iter().filter_map(|path| Metric::from_path(path)).filter(|metric| !asked.contains(metric));
     let wanted: Vec<Metric> = asked.iter().cloned().chain(usual).collect();
     let median = |setting: u32, metric: &Metric| {
-        let values = campaign.of(setting).filter_map(|run| {
-            run.columns.iter().find(|(known, _)| known == metric).and_then(|(_, value)| value.number())
-        });
-        let values: Vec<f64> = values.collect();
+        let values: Vec<f64> = campaign.of(setting).iter().filter_map(|run| run.number(metric)).collect();
         (!values.is_empty()).then(|| crate::check::evaluate::median(&values))
     };
     let mut header: Vec<String> = vec!["#".into()];
@@ -464,7 +483,7 @@ fn medians(
     });
     out.push_str(&align(&mut table, 1 + axes.len()));
     let mut notes: Vec<String> = Vec::new();
-    if campaign.runs.len() > settings.len() {
+    if campaign.runs().len() > settings.len() {
         notes.push("medians over the seeds".into());
     }
     if hidden > 0 {

@@ -1,6 +1,7 @@
 //! What must come out, understood: metrics and properties by name, bounds in their units, and the
 //! settings of the sweep that each expectation speaks of.
 
+use super::Skipped;
 use super::Setting;
 use super::containers::OneOrMany;
 use super::errors::{Errors, suggestion};
@@ -160,7 +161,7 @@ impl Checker<'_> {
 }
 
 /// Checks all expectations against the vocabulary, the axes and the settings.
-pub fn check(base: &Spec, tree: &Node, settings: &[Setting], skipped: &[Vec<AxisValue>], cx: &mut Errors) {
+pub fn check(base: &Spec, tree: &Node, settings: &[Setting], skipped: &[Skipped], cx: &mut Errors) {
     for (number, expectation) in numbered(tree, &base.expect) {
         let mut checker = Checker { tree, cx, number };
         if let Err(wrong) = resolve(expectation) {
@@ -311,12 +312,12 @@ fn check_settings(
     checker: &mut Checker<'_>,
     expectation: &Expectation,
     settings: &[Setting],
-    skipped: &[Vec<AxisValue>],
+    skipped: &[Skipped],
 ) {
     let condition = expectation.where_.as_ref();
     let named: Vec<&Setting> = settings.iter().filter(|setting| matches(&setting.values, condition)).collect();
     if named.is_empty() {
-        let message = match skipped.iter().find(|values| matches(values, condition)) {
+        let message = match skipped.iter().map(|one| &one.values).find(|values| matches(values, condition)) {
             Some(values) => {
                 format!("is only about combinations that break a rule and are skipped ({})", describe(values))
             }

@@ -98,14 +98,19 @@ impl Settings {
         if parts.is_empty() { format!("setting {}", setting.number) } else { parts.join(", ") }
     }
 
-    /// The line below a title, ending in what intervals are.
+    /// The line below a title of a figure whose labels are those of settings.
+    pub fn about_labelled(&self, points: &str) -> String {
+        let key = if self.are_quorums() { " Labels are N/R/W." } else { "" };
+        format!("{}{key}", self.about(points))
+    }
+
+    /// The line below a title, ending in what points and intervals are.
     pub fn about(&self, points: &str) -> String {
         let settings = match self.list.len() {
             1 => "one setting".to_string(),
             count => format!("{count} settings"),
         };
-        let key = if self.are_quorums() { " Labels are N/R/W." } else { "" };
-        format!("{}: {settings}, {}. {points}{key}", self.scenario, self.seed_text)
+        format!("{}: {settings}, {}. {points}", self.scenario, self.seed_text)
     }
 
     /// What points and intervals of medians over seeds are.

@@ -79,6 +79,8 @@ fn of_sweep(sweep: &SweepFiles, kind: usize, by: &str) -> Option<Figure> {
     let y = || axis(format!("{} that are slower", capital(name)), Scale::Log, Form::Percent);
     let mut notes = Vec::new();
     let mut panels = Vec::new();
+    const ABOUT: &str = "Operations of all seeds together that succeeded.";
+    let about = if curves.len() <= MOST_SERIES { settings.about_labelled(ABOUT) } else { settings.about(ABOUT) };
     if curves.len() <= MOST_SERIES {
         let lines = curves.into_iter().enumerate();
         let lines = lines.map(|(color, (setting, points))| series(settings.label(setting), color, Mark::Line, points));
@@ -108,7 +110,6 @@ fn of_sweep(sweep: &SweepFiles, kind: usize, by: &str) -> Option<Figure> {
             notes.push(format!("Lines of one colour are settings that differ in other axes than {by}."));
         }
     }
-    let about = settings.about("Operations of all seeds together that succeeded.");
     let title = format!("Latency of {name}, and how many take longer");
     Some(figure(&format!("latency-{op}"), title, about, panels, notes))
 }

@@ -28,7 +28,7 @@ pub fn load(run: &RunFiles) -> Option<Figure> {
         panels.push(Panel {
             title: String::new(),
             y: Axis { least: Some(0.0), ..axis(label, Scale::Linear, Form::Percent) },
-            series: vec![series("", panels.len(), Mark::Bars, points), series("mean", 6, Mark::Dashed, line)],
+            series: vec![series("", 0, Mark::Bars, points), series("mean", 6, Mark::Dashed, line)],
         });
     }
     if panels.is_empty() {
@@ -37,7 +37,7 @@ pub fn load(run: &RunFiles) -> Option<Figure> {
     Some(Figure {
         name: "load".into(),
         title: "Load of each node".into(),
-        about: about_run(run, "A bar a node, in the order of their names; dashed: what each had if all had the same."),
+        about: about_run(run, "A bar a node, in the order of the cluster; dashed: the mean."),
         x: axis("Node", Scale::Names(names), Form::Plain),
         panels,
         shades: Vec::new(),

@@ -174,6 +174,7 @@ fn figure(sweep: &SweepFiles, settings: &Settings, y: &str, x: &Horizontal, by: 
             panel.y.most = Some(1.0);
         }
     }
+    let lines = if by.is_empty() { String::new() } else { format!(" Colours: {by}.") };
     let place = match x {
         Horizontal::Metric(column) => column.as_str(),
         _ => x.used(),
@@ -181,7 +182,7 @@ fn figure(sweep: &SweepFiles, settings: &Settings, y: &str, x: &Horizontal, by: 
     Figure {
         name: file_name(&format!("{y}-against-{place}")),
         title: format!("{} against {}", metric_label(y), lower(&x.label())),
-        about: settings.about(&settings.of_medians()),
+        about: settings.about(&(settings.of_medians() + &lines)),
         x: x_axis,
         panels,
         shades: Vec::new(),
@@ -244,7 +245,7 @@ fn by_setting(sweep: &SweepFiles, settings: &Settings, metric: &str) -> Option<F
     Some(Figure {
         name: file_name(metric),
         title: metric_label(metric),
-        about: settings.about(&settings.of_medians()),
+        about: settings.about_labelled(&settings.of_medians()),
         x: metric_axis(metric, scale),
         panels: vec![Panel { title: String::new(), y, series: vec![series("", 0, Mark::Dots, points)] }],
         shades: Vec::new(),

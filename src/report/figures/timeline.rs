@@ -48,6 +48,9 @@ pub fn timeline(run: &RunFiles) -> Option<Figure> {
             if points.iter().all(|point| point.y.is_nan()) {
                 continue;
             }
+            if strip.mark == Mark::Line {
+                to_the_middle(&mut points);
+            }
             // The last bucket lasts until the end.
             if let (Mark::Step, Some(last), Some(end)) = (strip.mark, points.last().cloned(), end)
                 && end > last.x
@@ -70,7 +73,7 @@ pub fn timeline(run: &RunFiles) -> Option<Figure> {
         return None;
     }
     if panels.iter().any(|panel| panel.y.label == "P99 (ms)") {
-        notes.push("P99 is drawn where a bucket has 1,000 operations.".into());
+        notes.push("P99 is missing where a bucket has too few operations.".into());
     }
     let x = axis("Virtual time (s)", Scale::Linear, Form::Plain);
     Some(Figure {
@@ -82,6 +85,16 @@ pub fn timeline(run: &RunFiles) -> Option<Figure> {
         shades: shades(run, end),
         notes,
     })
+}
+
+/// A value of a bucket stands in its middle; points stand at its beginning.
+fn to_the_middle(points: &mut [Point]) {
+    let begins: Vec<f64> = points.iter().map(|point| point.x).collect();
+    let mut half = 0.0;
+    for (at, point) in points.iter_mut().enumerate() {
+        half = begins.get(at + 1).map_or(half, |next| (next - begins[at]) / 2.0);
+        point.x += half;
+    }
 }
 
 fn shades(run: &RunFiles, end: Option<f64>) -> Vec<Shade> {

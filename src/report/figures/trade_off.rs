@@ -76,8 +76,13 @@ fn trade_off(sweep: &SweepFiles, name: &str, latency: &str, ops: &str) -> Option
             }
         }
     }
-    notes.push("Dashed: nothing lies to the left of it and below.".into());
-    let about = settings.about(&settings.of_medians());
+    if best.len() > 1 {
+        notes.push("Dashed: nothing lies to the left of it and below.".into());
+    }
+    if placed.iter().any(|(_, point)| point.y == 0.0) {
+        notes.push("0% has a place of its own below the logarithmic axis.".into());
+    }
+    let about = settings.about_labelled(&settings.of_medians());
     Some(Figure {
         name: name.into(),
         title: format!("Latency of {ops} against stale reads"),
@@ -182,7 +187,7 @@ pub fn availability(sweep: &SweepFiles) -> Option<Figure> {
     Some(Figure {
         name: "availability".into(),
         title,
-        about: settings.about(&settings.of_medians()),
+        about: settings.about_labelled(&settings.of_medians()),
         x: Axis { most: Some(1.0), ..x },
         panels: vec![Panel {
             title: String::new(),

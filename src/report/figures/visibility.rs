@@ -95,6 +95,6 @@ pub fn of_sweep(sweep: &SweepFiles) -> Option<Figure> {
     if groups.len() > MOST_PANELS {
         notes.push(format!("Not drawn: {}.", listed(&groups[MOST_PANELS..])));
     }
-    let about = settings.about("Reads of all seeds together; band: 95 % (Wilson).");
+    let about = settings.about_labelled("Reads of all seeds together; band: 95 % (Wilson).");
     Some(figure(about, panels, notes))
 }

@@ -82,9 +82,7 @@ pub fn ran(files: &dyn Source, tree: &Json) -> Option<Ran> {
 fn run(ready: Ready) -> Option<Ran> {
     let expectations = expect::expectations(&ready.loaded).ok()?;
     let played = play(&ready.built.config, 0, &Wanted::of(&expectations), false);
-    let campaign = Campaign { runs: vec![played] };
-    let judgements = evaluate(&expectations, &campaign);
-    let played = campaign.runs.into_iter().next().expect("there is one run");
+    let judgements = evaluate(&expectations, &Campaign::new(vec![played.kept()]));
     Some(Ran { ready, played, judgements })
 }
 

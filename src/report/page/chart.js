@@ -379,13 +379,18 @@ class Chart {
   }
 
   drawShades(inside, root, x, y, at) {
+    let lastEnd = -Infinity;
     for (const shade of this.figure.shades) {
       const from = Math.max(x.at(shade.from), x.begin);
       const to = Math.min(x.at(shade.to), x.end);
       if (!(to > from)) continue;
       inside.append(svg("rect", { class: "shade", x: from, y: y.end, width: Math.max(1, to - from), height: y.begin - y.end }, svg("title", {}, shade.label)));
-      if (at === 0 && to - from > shade.label.length * CHARACTER + 6) {
-        root.append(svg("text", { class: "shade-label", x: (from + to) / 2, y: y.end + 12, "text-anchor": "middle" }, shade.label));
+      const { y: axis, title } = this.figure.panels[at];
+      const half = (shade.label.length * CHARACTER) / 2;
+      // Above the first panel, where the name of its axis leaves room for it; else its tooltip has it.
+      if (at === 0 && (from + to) / 2 - half > Math.max((axis.label.length + title.length) * 7.2 + 16, lastEnd)) {
+        lastEnd = (from + to) / 2 + half + 4;
+        root.append(svg("text", { class: "shade-label", x: (from + to) / 2, y: y.end - 5, "text-anchor": "middle" }, shade.label));
       }
     }
   }
@@ -498,7 +503,7 @@ class Chart {
     const last = Math.max(...lines.flatMap((series) => series.points.filter((point) => isNumber(point.y)).map((point) => point.x)));
     const place = (value) => (this.figure.x.scale === "log" ? Math.log10(Math.max(value, 1e-12)) : value);
     const [from, to] = this.fullX.map(place);
-    return place(last) > from + (to - from) * 0.85 ? names.map((name) => (name.length > 24 ? `${name.slice(0, 23)}…` : name)) : [];
+    return place(last) > from + (to - from) * 0.93 ? names.map((name) => (name.length > 24 ? `${name.slice(0, 23)}…` : name)) : [];
   }
 
   /** Names of lines and labels of points, where they hide neither each other nor other points. */
@@ -543,7 +548,7 @@ class Chart {
       const px = x.at(last.x);
       const color = this.styles.get(series.name).color;
       const text = series.name.length > 24 ? `${series.name.slice(0, 23)}…` : series.name;
-      if (hasEdge && px > x.begin + (x.end - x.begin) * 0.85) ends.push({ text, px, py, place: py, color });
+      if (hasEdge && px > x.begin + (x.end - x.begin) * 0.93) ends.push({ text, px, py, place: py, color });
       else write(text, px, py, { class: `ending c${color}` });
     }
     ends.sort((a, b) => a.py - b.py);

@@ -15,6 +15,8 @@ class Sweep {
     const rows = new Map(this.table.rows.map((row) => [Number(row.setting), row]));
     this.settings = summary.settings.map((setting) => ({ ...setting, row: rows.get(setting.setting) || {} }));
     this.frontier = summary.frontier || null;
+    // With fewer seeds the interval is the range: a 95 % interval of a median takes six values.
+    this.spread = summary.seeds.length < 6 ? "least and greatest over the seeds" : "95 % interval of the median over the seeds";
     this.metrics = this.table.header.filter((name) => this.table.has(`${name}.low`));
   }
 
@@ -41,9 +43,11 @@ class Sweep {
   /** The least success of an operation in a window of a fault or phase. */
   worst(setting, operation) {
     const column = `${operation}.success`;
+    const own = this.windows.rows.filter((row) => Number(row.setting) === setting.setting && !["before", "after"].includes(row.window));
+    // `during` is all faults together; each by itself says more.
+    const single = own.filter((row) => row.window !== "during");
     let worst = { value: null };
-    for (const row of this.windows.rows) {
-      if (Number(row.setting) !== setting.setting || row.window === "before" || row.window === "after") continue;
+    for (const row of single.length ? single : own) {
       const value = toNumber(row[column]);
       if (value === null || (worst.value !== null && value >= worst.value)) continue;
       worst = { value, low: toNumber(row[`${column}.low`]), high: toNumber(row[`${column}.high`]), note: `in ${row.window}` };
@@ -211,7 +215,7 @@ class Chooser {
       const { best, dominated, of } = sweep.frontier;
       const under = dominated.find((one) => one.setting === chosen.setting);
       const names = of.join(", ");
-      if (best.includes(chosen.setting)) parts.push(el("p", { id: "frontier", class: "best" }, el("strong", {}, "On the frontier: "), `no other setting is as good in all of ${names} and better in one.`));
+      if (best.includes(chosen.setting)) parts.push(el("p", { id: "frontier", class: "best" }, el("strong", {}, "On the frontier: "), `no other setting that it is compared with is better in one of ${names} and worse in none.`));
       else if (under) parts.push(el("p", { id: "frontier", class: "dominated" }, el("strong", {}, "Dominated "), "by ", under.by.map((number, at) => [at > 0 ? ", " : "", this.jump(number)]), under.text ? `. ${under.text}` : "."));
       else parts.push(el("p", { id: "frontier" }, `Neither on the frontier nor dominated: ${names} were not all measured.`));
     }
@@ -260,7 +264,7 @@ class Chooser {
     const points = row.form === "percent" ? " points" : "";
     const range = difference.isPaired && isNumber(difference.low) && isNumber(difference.high)
       ? el("span", { class: "interval" }, ` [${FORMS.plain(difference.low * scale)}, ${FORMS.plain(difference.high * scale)}]`) : null;
-    return [el("data", { value: String(difference.value), title: difference.isPaired ? "median over seeds of the difference, and its 95 % interval" : "difference of the two numbers; these settings were not paired by seed" }, sign + FORMS[unit](Number(exact.toPrecision(4))) + points), range, difference.isPaired ? "" : el("span", { class: "interval" }, " *")];
+    return [el("data", { value: String(difference.value), title: difference.isPaired ? `median over the seeds of the difference; in brackets: ${this.sweep.spread}` : "difference of the two numbers; these settings were not paired by seed" }, sign + FORMS[unit](Number(exact.toPrecision(4))) + points), range, difference.isPaired ? "" : el("span", { class: "interval" }, " *")];
   }
 
   /** Where a number lies among those of all settings. */
@@ -313,6 +317,6 @@ class Chooser {
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "What a read and a write meet"), el("th", { scope: "col" }, "● chosen"),
         versus && el("th", { scope: "col" }, this.pinned ? "◇ pinned" : "◇ before"), versus && el("th", { scope: "col" }, "difference"), el("th", { scope: "col" }, "among all settings"))),
       el("tbody", {}, body))),
-    el("p", { class: "small-print" }, "Medians over seeds with 95 % intervals; P(fresh) over the reads of all seeds. ", hasUnpaired ? "* Not paired by seed: the difference of the two numbers." : ""));
+    el("p", { class: "small-print" }, `Medians over the seeds; in brackets: ${sweep.spread}. P(fresh) is of the reads of all seeds, with its 95 % interval after Wilson. `, hasUnpaired ? "* Not paired by seed: the difference of the two numbers." : ""));
   }
 }

@@ -74,7 +74,7 @@ function shown(value, form, more) {
 
 function interval(low, high, form) {
   if (!isNumber(low) || !isNumber(high)) return null;
-  return el("span", { class: "interval", title: `95 % interval: ${low} to ${high}` }, ` [${FORMS[form](low).replace(/ ms$|%$/, "")}, ${FORMS[form](high)}]`);
+  return el("span", { class: "interval", title: `${low} to ${high}` }, ` [${FORMS[form](low).replace(/ ms$|%$/, "")}, ${FORMS[form](high)}]`);
 }
 
 /** A dotted name that may break after its dots. */

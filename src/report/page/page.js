@@ -49,10 +49,14 @@ function header(sweep) {
 function takeAway(sweep, chooser) {
   if (isSweep) {
     const best = sweep.frontier && sweep.frontier.best.map((number) => el("li", {}, el("button", { type: "button", class: "link", onclick: () => { chooser.choose(number); document.getElementById("chooser").scrollIntoView(); } }, sweep.name(sweep.get(number) || { values: {} }))));
+    // What is beaten by what is a long list, and each setting says it for itself.
+    const beaten = sweep.frontier ? sweep.frontier.dominated.map((one) => one.text) : [];
+    const statements = summary.statements.filter((text) => !beaten.includes(text));
     if (!summary.statements.length && !best) return null;
     return section("summary", "What to take away",
-      summary.statements.length > 0 && el("ul", { class: "statements" }, summary.statements.map((text) => el("li", {}, text))),
-      best && el("div", { class: "frontier-list" }, el("p", {}, "On the frontier of ", sweep.frontier.of.map((name, at) => [at > 0 ? ", " : "", el("code", {}, dotted(name))]), ":"), el("ul", { class: "chips" }, best)));
+      statements.length > 0 && el("ul", { class: "statements" }, statements.map((text) => el("li", {}, text))),
+      best && best.length > 0 && el("div", { class: "frontier-list" }, el("p", {}, "On the frontier of ", sweep.frontier.of.map((name, at) => [at > 0 ? ", " : "", el("code", {}, dotted(name))]), ":"), el("ul", { class: "chips" }, best)),
+      beaten.length > 0 && el("details", { id: "beaten" }, el("summary", {}, `${beaten.length} ${beaten.length === 1 ? "setting is" : "settings are"} dominated`), el("ul", { class: "statements" }, beaten.map((text) => el("li", {}, text)))));
   }
   const metrics = summary.metrics;
   const tiles = [];
@@ -85,21 +89,22 @@ function expectations(sweep) {
     return found ? sweep.name(found) : "";
   };
   const why = (one) => [one.because && el("div", {}, one.because), one.claim && el("div", { class: "claim" }, typeof one.claim === "string" ? one.claim : JSON.stringify(one.claim))];
+  const hasWhy = summary.expect.some((one) => one.because || one.claim);
   const rows = [];
   for (const [text, all] of groups) {
     if (all.length === 1) {
       const [one] = all;
-      rows.push(el("tr", {}, el("td", {}, mark(one.held)), el("th", { scope: "row" }, text), el("td", {}, shown(one.value ?? null, "plain")), sweep && el("td", {}, setting(one)), el("td", {}, why(one))));
+      rows.push(el("tr", {}, el("td", {}, mark(one.held)), el("th", { scope: "row" }, text), el("td", {}, isNumber(one.value) ? shown(one.value, "plain") : ""), sweep && el("td", {}, setting(one)), hasWhy && el("td", {}, why(one))));
       continue;
     }
     const count = (held) => all.filter((one) => (one.held ?? null) === held).length;
     const worst = count(false) ? false : count(null) ? null : true;
     const said = [[count(true), "held"], [count(false), "broken"], [count(null), "undecided"]].filter(([number]) => number).map(([number, word]) => `${number} ${word}`).join(", ");
-    const inner = el("table", { class: "inner" }, el("tbody", {}, all.map((one) => el("tr", {}, el("td", {}, mark(one.held)), el("td", {}, setting(one)), el("td", {}, shown(one.value ?? null, "plain")), el("td", {}, one.because || "")))));
+    const inner = el("table", { class: "inner" }, el("tbody", {}, all.map((one) => el("tr", {}, el("td", {}, mark(one.held)), el("td", {}, setting(one)), el("td", {}, isNumber(one.value) ? shown(one.value, "plain") : ""), el("td", {}, one.because || "")))));
     const { claim } = all[0];
-    rows.push(el("tr", {}, el("td", {}, mark(worst)), el("th", { scope: "row" }, text), el("td", { colspan: 3 }, claim && el("div", { class: "claim" }, claim), el("details", { open: worst !== true }, el("summary", {}, `${all.length} settings: ${said}`), inner))));
+    rows.push(el("tr", {}, el("td", {}, mark(worst)), el("th", { scope: "row" }, text), el("td", { colspan: 3 }, el("details", { open: worst !== true }, el("summary", {}, `${all.length} settings: ${said}`), inner), claim && el("div", { class: "claim" }, claim))));
   }
-  return simpleTable("Expectations", ["", "expected", "value", ...(sweep ? ["setting"] : []), "because"], rows);
+  return simpleTable("Expectations", ["", "expected", "value", ...(sweep ? ["setting"] : []), ...(hasWhy ? ["because"] : [])], rows);
 }
 
 function verdicts(sweep) {
@@ -186,7 +191,7 @@ function settingsTable(sweep, chooser) {
   const rest = sweep.metrics.filter((metric) => !first.includes(metric));
   const add = el("select", { id: "add-metric", onchange: (event) => { if (event.target.value) { columns.push(metricColumn(event.target.value)); event.target.selectedOptions[0].remove(); event.target.value = ""; table.draw(); } } }, el("option", { value: "" }, "choose…"), rest.map((metric) => el("option", { value: metric }, metric)));
   chooser.onchoose = () => table.draw();
-  return section("settings", "Settings", el("p", { class: "hint" }, "Medians over the seeds with their 95 % intervals. Click a heading to sort", best.size ? "; ★ is on the frontier" : "", ". ", el("label", {}, "One more column: ", add)), table.element);
+  return section("settings", "Settings", el("p", { class: "hint" }, `Medians over the seeds; below: ${sweep.spread}. Click a heading to sort`, best.size ? "; ★ is on the frontier" : "", ". ", el("label", {}, "One more column: ", add)), table.element);
 }
 
 /** Metrics down, places across: for windows, clients and nodes of a run. */

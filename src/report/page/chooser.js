@@ -251,7 +251,7 @@ class Chooser {
     const paired = row.metric && this.sweep.paired(this.chosen, versus, row.metric);
     if (paired && paired.value !== null) return paired;
     const [now, then] = [row.of(this.chosen).value, row.of(versus).value];
-    return now === null || then === null ? null : { value: now - then, isPaired: false };
+    return !isNumber(now) || !isNumber(then) ? null : { value: now - then, isPaired: false };
   }
 
   drawDifference(row, versus) {

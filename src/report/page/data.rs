@@ -89,7 +89,7 @@ fn require(place: &Path, json: &Json, fields: &[&str], is: fn(&Json) -> bool, wh
     }
 }
 
-/// A table as header and rows. Cells stay texts, so that what a reader sees is what the file says.
+/// A table as header and rows: of numbers, `inf` among them, where a column does not hold texts. Cells stay texts, so that what a reader sees is what the file says.
 fn rows(place: &Path, table: &Table, is_text: impl Fn(&str) -> bool) -> Result<Json, String> {
     if !table.has("setting") {
         return Err(format!("{}:1: there is no column `setting`; run the scenario again", place.display()));
@@ -98,7 +98,7 @@ fn rows(place: &Path, table: &Table, is_text: impl Fn(&str) -> bool) -> Result<J
     for (number, row) in table.rows().enumerate() {
         let cells: Vec<&str> = table.header().iter().map(|column| row.text(column)).collect();
         let wrong = table.header().iter().zip(&cells).find(|(column, cell)| {
-            !is_text(column) && !cell.is_empty() && !cell.parse::<f64>().is_ok_and(f64::is_finite)
+            !is_text(column) && !cell.is_empty() && !cell.parse::<f64>().is_ok_and(|number| !number.is_nan())
         });
         if let Some((column, cell)) = wrong {
             // The first row is the line after the header.

@@ -27,8 +27,12 @@ const MINUS = "\u2212";
 const NOTHING = "–";
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
-/** A cell of a CSV file as a number, or null. */
-const toNumber = (text) => (text === "" || text === undefined || !Number.isFinite(Number(text)) ? null : Number(text));
+/** A cell of a CSV file as a number, or null. `inf` is the time of what never came about. */
+function toNumber(text) {
+  if (text === "" || text === undefined) return null;
+  const number = Number(text.replace("inf", "Infinity"));
+  return Number.isNaN(number) ? null : number;
+}
 
 function grouped(text) {
   const [whole, decimals] = text.split(".");
@@ -38,6 +42,7 @@ function grouped(text) {
 
 /** A number for people: four digits that count, thousands grouped. */
 function plain(value) {
+  if (value === Infinity) return "∞";
   if (!isNumber(value)) return NOTHING;
   const size = Math.abs(value);
   if (size === 0) return "0";
@@ -57,7 +62,7 @@ function percent(value) {
   return `${plain(Number((value * 100).toPrecision(4)))}%`;
 }
 
-const FORMS = { plain, percent, ms: (value) => (isNumber(value) ? `${plain(value)} ms` : NOTHING) };
+const FORMS = { plain, percent, ms: (value) => (isNumber(value) || value === Infinity ? `${plain(value)} ms` : NOTHING) };
 
 /** How the values of a metric are written. */
 function formOf(metric) {
@@ -68,12 +73,12 @@ function formOf(metric) {
 
 /** A number with its exact value within reach: of programs in `value`, of people in the tooltip. */
 function shown(value, form, more) {
-  if (!isNumber(value)) return el("span", { class: "none", title: "no value, or too few samples for one" }, NOTHING);
+  if (!isNumber(value) && value !== Infinity) return el("span", { class: "none", title: "no value, or too few samples for one" }, NOTHING);
   return el("data", { value: String(value), title: String(value), ...more }, FORMS[form](value));
 }
 
 function interval(low, high, form) {
-  if (!isNumber(low) || !isNumber(high)) return null;
+  if (!isNumber(low) || (!isNumber(high) && high !== Infinity)) return null;
   return el("span", { class: "interval", title: `${low} to ${high}` }, ` [${FORMS[form](low).replace(/ ms$|%$/, "")}, ${FORMS[form](high)}]`);
 }
 

@@ -158,7 +158,7 @@ function sortable(label, columns, items, options) {
         const [x, y] = [value(a), value(b)];
         // What has no value comes last either way.
         if (x === null || y === null) return (x === null) - (y === null);
-        const order = typeof x === "string" ? (x < y ? -1 : x > y ? 1 : 0) : x - y;
+        const order = x < y ? -1 : x > y ? 1 : 0;
         return isDown ? -order : order;
       });
     }

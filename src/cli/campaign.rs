@@ -124,7 +124,12 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// A run cannot be, or the one who follows them cannot go on.
-    pub fn play(&self, mut jobs: Vec<(usize, u64)>, threads: Option<u16>, follower: &mut dyn Follower) -> Result<(), Stop> {
+    pub fn play(
+        &self,
+        mut jobs: Vec<(usize, u64)>,
+        threads: Option<u16>,
+        follower: &mut dyn Follower,
+    ) -> Result<(), Stop> {
         jobs.sort_by_key(|(setting, seed)| (*seed, *setting));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.map_or(0, usize::from)).build();
         let pool = pool.map_err(|error| Stop::BadInput(error.to_string()))?;

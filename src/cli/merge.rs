@@ -81,7 +81,9 @@ fn fold(plan: &mut Plan<'_>, shards: &[PathBuf]) -> Result<Folded, String> {
         }
         match header.shard {
             Some((_, others)) if others == of => {}
-            Some((_, others)) => return Err(format!("{place}: it is one of {others} shards, and the first is of {of}")),
+            Some((_, others)) => {
+                return Err(format!("{place}: it is one of {others} shards, and the first is of {of}"));
+            }
             None => return Err(format!("{place}: is no shard")),
         }
         if let Some((_, twice)) = found[..number].iter().find(|(other, _)| other.shard == header.shard) {
@@ -89,7 +91,8 @@ fn fold(plan: &mut Plan<'_>, shards: &[PathBuf]) -> Result<Folded, String> {
         }
     }
     let is_there = |number: &u32| found.iter().any(|(header, _)| header.shard == Some((*number, of)));
-    let missing: Vec<String> = (1..=of).filter(|number| !is_there(number)).map(|number| format!("{number}/{of}")).collect();
+    let missing: Vec<String> =
+        (1..=of).filter(|number| !is_there(number)).map(|number| format!("{number}/{of}")).collect();
     if !missing.is_empty() {
         return Err(format!("shards are missing: {}", missing.join(", ")));
     }

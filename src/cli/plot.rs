@@ -74,7 +74,8 @@ pub(super) fn plot(arguments: &PlotArguments) -> u8 {
             }
         }
     }
-    if let Err(reason) = each_figure_is_somewhere(arguments, &jobs) {
+    let is_fine = each_figure_is_somewhere(arguments, &jobs).and_then(|()| each_has_its_file(arguments, &jobs));
+    if let Err(reason) = is_fine {
         say(&reason);
         return BAD_INPUT;
     }
@@ -137,6 +138,22 @@ fn each_figure_is_somewhere(arguments: &PlotArguments, jobs: &[(&Results, Vec<Fi
             None => format!("there are {}", known.join(", ")),
         };
         return Err(format!("no figure `{name}` of these results; {hint}"));
+    }
+    Ok(())
+}
+
+/// Figures of two results must not become one file.
+fn each_has_its_file(arguments: &PlotArguments, jobs: &[(&Results, Vec<Figure>)]) -> Result<(), String> {
+    let mut taken: Vec<((PathBuf, String), &Path)> = Vec::new();
+    for (results, figures) in jobs {
+        for figure in figures {
+            let place = place(arguments, results, figure);
+            if let Some((_, other)) = taken.iter().find(|(known, _)| *known == place) {
+                let (one, other, file) = (path_of(results).display(), other.display(), place.0.join(&place.1));
+                return Err(format!("figures of {other} and {one} would both be {}", file.display()));
+            }
+            taken.push((place, path_of(results)));
+        }
     }
     Ok(())
 }

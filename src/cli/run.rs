@@ -82,8 +82,7 @@ fn single(plan: &mut Plan<'_>, common: &Common, wants_history: bool) -> u8 {
     let judgements = evaluate(&plan.expectations, &campaign);
     let properties: Vec<Looked> = expect::looked_at(&plan.loaded, &plan.expectations, &run);
     let values = &plan.loaded.settings[0].values;
-    let setting: Vec<(String, String)> =
-        values.iter().map(|value| (value.axis.clone(), value.value.label())).collect();
+    let setting: Vec<(String, String)> = values.iter().map(|value| (value.axis.clone(), value.value.label())).collect();
     let about = About {
         scenario: &plan.loaded.name,
         setting: &setting,
@@ -101,12 +100,8 @@ fn single(plan: &mut Plan<'_>, common: &Common, wants_history: bool) -> u8 {
     if common.quiet {
         return status;
     }
-    let title = Title {
-        name: &plan.loaded.name,
-        about: &plan.loaded.about,
-        notices: &plan.notices,
-        width: terminal_width(),
-    };
+    let title =
+        Title { name: &plan.loaded.name, about: &plan.loaded.about, notices: &plan.notices, width: terminal_width() };
     let printed = match common.format {
         Format::Text => {
             let text = terminal::run(&title, &config, &run, &judgements, &properties);
@@ -224,7 +219,15 @@ mod tests {
         let scenario = PAIR.replace("EXPECT", r#"{ "metric": "stale.reads", "equals": 0 }"#);
         assert_eq!(run(&arguments(path, &scenario, "a", |_| {})), HELD);
         let names: Vec<String> = contents(&path.join("a")).into_iter().map(|(name, _)| name).collect();
-        let wanted = ["latency.csv", "latency.hlog", "manifest.json", "scenario.json", "staleness.csv", "summary.json", "timeline.csv"];
+        let wanted = [
+            "latency.csv",
+            "latency.hlog",
+            "manifest.json",
+            "scenario.json",
+            "staleness.csv",
+            "summary.json",
+            "timeline.csv",
+        ];
         assert_eq!(names, wanted);
         let summary = std::fs::read_to_string(path.join("a/summary.json")).expect("it is there");
         let summary: Json = serde_json::from_str(&summary).expect("it is JSON");

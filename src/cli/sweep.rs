@@ -287,13 +287,7 @@ fn close(
 }
 
 /// A shard is its journal in order, under its final name. What it means is said when all shards are joined.
-fn finish_shard(
-    plan: &Plan<'_>,
-    common: &Common,
-    mut directory: RunDir,
-    header: &Header,
-    shard: (u32, u32),
-) -> u8 {
+fn finish_shard(plan: &Plan<'_>, common: &Common, mut directory: RunDir, header: &Header, shard: (u32, u32)) -> u8 {
     let mut folded = Folded::default();
     let place = directory.path().join(journal::NAME);
     let lines = match read_journal(plan, &place, header, &mut folded) {

@@ -1,8 +1,8 @@
 //! What must come out, understood: metrics and properties by name, bounds in their units, and the
 //! settings of the sweep that each expectation speaks of.
 
-use super::Skipped;
 use super::Setting;
+use super::Skipped;
 use super::containers::OneOrMany;
 use super::errors::{Errors, suggestion};
 use super::json::Node;
@@ -308,12 +308,7 @@ fn check_where(checker: &mut Checker<'_>, base: &Spec, field: &str, condition: O
 }
 
 /// An expectation must be about a setting that is left, and have one to be compared with.
-fn check_settings(
-    checker: &mut Checker<'_>,
-    expectation: &Expectation,
-    settings: &[Setting],
-    skipped: &[Skipped],
-) {
+fn check_settings(checker: &mut Checker<'_>, expectation: &Expectation, settings: &[Setting], skipped: &[Skipped]) {
     let condition = expectation.where_.as_ref();
     let named: Vec<&Setting> = settings.iter().filter(|setting| matches(&setting.values, condition)).collect();
     if named.is_empty() {

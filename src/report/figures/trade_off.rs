@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::common::{
     MOST_NAMES, MOST_SERIES, Setting, Settings, as_text, axis, distinct, finite, metric_axis, rows_of,
 };
-use super::common::{series, value_label, with_interval};
+use super::common::{metric_label, series, value_label, with_interval};
 use crate::report::figure::{Axis, Figure, Form, Mark, Panel, Point, Scale, Series};
 use crate::report::results::SweepFiles;
 
@@ -41,10 +41,8 @@ fn trade_off(sweep: &SweepFiles, name: &str, latency: &str, ops: &str) -> Option
     let mut notes = Vec::new();
     let beaten: Box<dyn Fn(usize) -> bool> = match dominated(sweep) {
         Some(dominated) => {
-            notes.push(format!(
-                "Pale: another setting is as good in every measure of {} and better in one.",
-                measures(sweep)
-            ));
+            let of = measures(sweep);
+            notes.push(format!("Pale: another setting is nowhere worse and somewhere better, seed by seed, in {of}."));
             let placed: Vec<String> = placed.iter().map(|(setting, _)| setting.number.clone()).collect();
             Box::new(move |at| dominated.contains(&placed[at]))
         }
@@ -110,7 +108,7 @@ fn dominated(sweep: &SweepFiles) -> Option<Vec<String>> {
 fn measures(sweep: &SweepFiles) -> String {
     let of = sweep.summary["frontier"]["of"].as_array().map_or(&[][..], Vec::as_slice);
     let names: Vec<&str> = of.iter().filter_map(Json::as_str).collect();
-    names.join(", ")
+    names.iter().map(|name| metric_label(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Which points nothing beats: no other is as small in both and smaller in one. By growing x, then y; of equal ones the

@@ -70,6 +70,9 @@ impl Ruler {
 
     /// Where a value is. What lies outside the axis is at its end.
     pub fn place(&self, value: f64) -> f64 {
+        if value.is_nan() {
+            return self.begin;
+        }
         let share = match &self.kind {
             Kind::Linear { least, most } => (value - least) / (most - least),
             Kind::Log { .. } if value <= 0.0 => return self.zero.unwrap_or(self.begin),

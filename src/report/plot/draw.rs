@@ -201,6 +201,7 @@ fn draw<Backend: DrawingBackend>(
     sight: &mut Sight,
 ) {
     let ink = ink(series);
+    let drawn = || series.points.iter().zip(points).filter(|(point, _)| is_finite(point)).map(|(_, at)| at);
     match series.mark {
         Mark::Line | Mark::Step | Mark::Dashed => {
             for stretch in stretches(&series.points) {
@@ -221,7 +222,7 @@ fn draw<Backend: DrawingBackend>(
         }
         Mark::Bars => {
             let half = place.x.name_width().or(place.y.name_width()).map_or(6.0, |wide| wide * 0.4);
-            for at in points.iter().filter(|at| at.1.is_finite() && at.0.is_finite()) {
+            for at in drawn() {
                 if place.y.name_width().is_some() {
                     pen.rectangle((place.x.place(0.0), at.1 - half), (at.0, at.1 + half), ink);
                 } else {
@@ -230,10 +231,10 @@ fn draw<Backend: DrawingBackend>(
             }
         }
         Mark::Dots => {
-            for (point, at) in series.points.iter().zip(points) {
+            for (point, at) in series.points.iter().zip(points).filter(|(point, _)| is_finite(point)) {
                 intervals(point, *at, dodge, place, ink, pen, sight);
             }
-            for at in points.iter().filter(|at| at.1.is_finite() && at.0.is_finite()) {
+            for at in drawn() {
                 dot(pen, *at, series);
                 sight.marks.push(Rect::around(*at, 2.0 * DOT + 2.0, 2.0 * DOT + 2.0));
             }
@@ -241,12 +242,17 @@ fn draw<Backend: DrawingBackend>(
     }
 }
 
+/// Whether a point has a place.
+fn is_finite(point: &Point) -> bool {
+    point.x.is_finite() && point.y.is_finite()
+}
+
 /// Stretches of points between those that have no value.
 fn stretches(points: &[Point]) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     let mut from = None;
     for (at, point) in points.iter().enumerate() {
-        match (point.x.is_finite() && point.y.is_finite(), from) {
+        match (is_finite(point), from) {
             (true, None) => from = Some(at),
             (false, Some(start)) => {
                 found.push(start..at);
@@ -406,13 +412,13 @@ fn labels<Backend: DrawingBackend>(
     for (number, series) in panel.series.iter().enumerate() {
         let key = (series.name.as_str(), series.color);
         if is_named_at_its_end(series) && !series.name.is_empty() && !named.contains(&key) {
-            let last = series.points.iter().rev().find(|point| point.x.is_finite() && point.y.is_finite());
+            let last = series.points.iter().rev().find(|point| is_finite(point));
             if let Some(last) = last {
                 named.push(key);
                 add(end_shown(&series.name), color(series), at(number, last), Side::Right);
             }
         }
-        for point in series.points.iter().filter(|point| point.x.is_finite() && point.y.is_finite()) {
+        for point in series.points.iter().filter(|point| is_finite(point)) {
             if let Some(label) = &point.label {
                 let ink = if series.pale { GRAY } else { BLACK };
                 add(end_shown(label), ink, at(number, point), Side::Around);
@@ -421,8 +427,13 @@ fn labels<Backend: DrawingBackend>(
     }
     // Names may stand beside the area, but not on the axes or the texts above it.
     let Rect { x, y, width: wide, height } = place.area;
-    let bounds = Rect { x: x + 2.0, y: y - 4.0, width: wide + 210.0, height: height + 2.0 };
+    let bounds = Rect { x: x + 2.0, y: y - 10.0, width: wide + 210.0, height: height + 8.0 };
     let bounds = Rect { width: bounds.width.min(960.0 - 6.0 - bounds.x), ..bounds };
+    // From the top down, so that those that are nudged keep their order.
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|a, b| wanted[*a].at.1.total_cmp(&wanted[*b].at.1));
+    let wanted: Vec<Wanted> = order.iter().map(|number| wanted[*number]).collect();
+    let texts: Vec<(String, Ink)> = order.iter().map(|number| texts[*number].clone()).collect();
     let places = placed(&wanted, &sight.marks, &sight.lines, bounds);
     for (rect, wanted) in places.iter().zip(&wanted) {
         let Some(rect) = rect else { continue };

@@ -108,8 +108,13 @@ pub fn placed(labels: &[Wanted], marks: &[Rect], lines: &[Segment], bounds: Rect
                     continue;
                 }
                 let on_marks = marks.iter().filter(|mark| mark.overlaps(&rect)).count() as f64;
+                let leader = (label.at, rect.nearest(label.at));
+                let is_own = |mark: &&Rect| mark.overlaps(&Rect::around(label.at, 1.0, 1.0));
+                let passed = taken.iter().chain(marks.iter().filter(|mark| !is_own(mark)));
+                let passed = passed.filter(|other| other.is_crossed(leader)).count() as f64;
                 let on_lines = lines.iter().filter(|line| rect.is_crossed(**line)).count().min(4) as f64;
-                let cost = f64::from(ring) * 10.0 + order as f64 * 1.5 + on_marks * 40.0 + on_lines * 14.0;
+                let cost =
+                    f64::from(ring) * 10.0 + order as f64 * 1.5 + on_marks * 40.0 + on_lines * 14.0 + passed * 30.0;
                 if best.is_none_or(|(least, _)| cost < least) {
                     best = Some((cost, rect));
                 }

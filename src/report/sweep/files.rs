@@ -225,8 +225,7 @@ impl Sweep<'_> {
         let headline = headline();
         for (setting, versus, axis) in neighbours(self.loaded) {
             for metric in &headline {
-                let [one, other] =
-                    [setting, versus].map(|number| by_seed(self.folded, number, self.seeds, metric));
+                let [one, other] = [setting, versus].map(|number| by_seed(self.folded, number, self.seeds, metric));
                 let Some(found) = paired(&one, &other) else { continue };
                 let mut row = vec![setting.to_string(), versus.to_string(), axes[axis].clone(), metric.column()];
                 row.extend([found.median, found.low, found.high].map(plain));

@@ -5,8 +5,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::statistics::{by_seed, middle, paired};
 use super::Folded;
+use super::statistics::{by_seed, middle, paired};
 use crate::check::expectation::shown;
 use crate::measure::Metric;
 use crate::measure::metrics::{OpKind, Stat, Unit};
@@ -80,9 +80,8 @@ impl Frontier {
     /// As `summary.json` has it.
     pub fn json(&self) -> Json {
         let dominated = self.dominated.iter();
-        let dominated: Vec<Json> = dominated
-            .map(|one| json!({ "setting": one.setting, "by": one.by, "text": one.text }))
-            .collect();
+        let dominated: Vec<Json> =
+            dominated.map(|one| json!({ "setting": one.setting, "by": one.by, "text": one.text })).collect();
         json!({ "of": self.of, "best": self.best, "dominated": dominated })
     }
 }
@@ -119,8 +118,7 @@ pub fn frontier(loaded: &Loaded, folded: &Folded, seeds: (u64, u64)) -> Option<F
         let dominators = dominators(&numbers, members.len());
         let described: Vec<String> = members.iter().map(|place| described(loaded, *place)).collect();
         let is_best = |place: &usize| dominators[*place].is_empty();
-        let best: Vec<&str> =
-            (0..members.len()).filter(is_best).map(|place| described[place].as_str()).collect();
+        let best: Vec<&str> = (0..members.len()).filter(is_best).map(|place| described[place].as_str()).collect();
         let of = if name.is_empty() { String::new() } else { format!(" ({name})") };
         found.statements.push(match best.as_slice() {
             [] => format!("On the frontier{of}: none, each is beaten by another"),
@@ -144,7 +142,9 @@ pub fn frontier(loaded: &Loaded, folded: &Folded, seeds: (u64, u64)) -> Option<F
     notes.push(match count {
         1 => "compared by one seed: differences may be chance".into(),
         2..=5 => format!("compared over {count} seeds: a difference counts if it has one sign with all of them"),
-        _ => format!("compared over {count} seeds: a difference counts if its 95 % interval, paired by seed, is off zero"),
+        _ => format!(
+            "compared over {count} seeds: a difference counts if its 95 % interval, paired by seed, is off zero"
+        ),
     });
     found.notes = notes;
     Some(found)
@@ -203,8 +203,7 @@ fn groups(loaded: &Loaded) -> Vec<(String, Vec<usize>)> {
     let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
     for (place, setting) in loaded.settings.iter().enumerate() {
         let fixed = setting.values.iter().zip(&is_free).filter(|(_, is_free)| !all_free && !**is_free);
-        let name: Vec<String> =
-            fixed.map(|(value, _)| format!("{}={}", value.axis, value.value.label())).collect();
+        let name: Vec<String> = fixed.map(|(value, _)| format!("{}={}", value.axis, value.value.label())).collect();
         let name = name.join(" ");
         match groups.iter_mut().find(|(known, _)| *known == name) {
             Some((_, members)) => members.push(place),

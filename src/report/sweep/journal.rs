@@ -321,7 +321,8 @@ fn line_of(record: &Record) -> String {
 /// A run of a line; `None` if it is none of this plan.
 fn record_of(line: &[u8], plan: Plan<'_>, reasons: &mut BTreeSet<&'static str>) -> Option<Record> {
     let json: Json = serde_json::from_slice(line).ok()?;
-    let setting = u32::try_from(json["setting"].as_u64()?).ok().filter(|setting| (*setting as usize) < plan.settings)?;
+    let setting =
+        u32::try_from(json["setting"].as_u64()?).ok().filter(|setting| (*setting as usize) < plan.settings)?;
     let seed = json["seed"].as_u64().filter(|seed| (plan.seeds.0..=plan.seeds.1).contains(seed))?;
     let answers = json["answers"].as_array().filter(|answers| answers.len() == plan.wanted.queries.len())?;
     let answers: Option<BTreeMap<_, _>> =

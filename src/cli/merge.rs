@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::campaign::{Plan, Stop};
+use super::campaign::{MAX_RUNS, Plan, Stop};
 use super::sweep::{finish, read_journal};
 use super::{BAD_INPUT, Common, Format};
 use crate::report::sweep::Folded;
@@ -72,6 +72,12 @@ fn fold(plan: &mut Plan<'_>, shards: &[PathBuf]) -> Result<Folded, String> {
     }
     let first = &found[0].0;
     let Some((_, of)) = first.shard else { return Err(format!("{}: is no shard", shards[0].display())) };
+    let (from, to) = first.seeds;
+    let runs =
+        to.checked_sub(from).map(|more| (more.saturating_add(1)).saturating_mul(plan.loaded.settings.len() as u64));
+    if runs.is_none_or(|runs| runs > MAX_RUNS) {
+        return Err(format!("{}: is of the seeds {from}..{to}, which no sweep has", found[0].1.display()));
+    }
     plan.seeds = first.seeds;
     let wanted = Header::new(plan.hash(), plan.seeds, None);
     for (number, (header, place)) in found.iter().enumerate() {

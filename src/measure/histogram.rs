@@ -37,11 +37,17 @@ impl<const B: u32> Histogram<B> {
     /// Adds one value; larger ones than [`LARGEST`] count as that.
     #[inline]
     pub fn record(&mut self, value: u64) {
+        self.record_n(value, 1);
+    }
+
+    /// Adds so many equal values.
+    #[inline]
+    pub fn record_n(&mut self, value: u64, count: u32) {
         let cell = Self::cell(value.min(LARGEST));
         if self.counts.is_empty() {
             self.counts = vec![0; Self::CELLS];
         }
-        self.counts[cell] += 1;
+        self.counts[cell] += count;
         let cell = cell as u32;
         let (first, last) = self.touched.unwrap_or((cell, cell));
         self.touched = Some((first.min(cell), last.max(cell)));

@@ -14,6 +14,7 @@ pub mod number;
 pub mod recorder;
 pub mod tally;
 pub mod timeline;
+pub mod trials;
 pub mod window;
 
 pub use measured::{Measured, Scope, Value};

@@ -7,10 +7,12 @@ use crate::check::judge::{Judge, Wants};
 use crate::check::properties::{self, Finding, Property};
 use crate::check::{Judgement, Marker, Runs};
 use crate::cluster;
+use crate::cluster::Simulation;
 use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
 use crate::history::Observer;
 use crate::kernel::ids::{GroupId, NodeId};
+use crate::kernel::time::SimTime;
 use crate::measure::{Measured, Metric, Recorder, Scope, Value};
 use crate::node::marks::Marks;
 
@@ -132,28 +134,15 @@ pub fn play_watched(
     keeps_all: bool,
     watcher: Option<&mut dyn Observer>,
 ) -> Played {
-    let mut recorder = Recorder::new(config);
-    let mut judge = is_judged(config).then(|| {
-        let asks = |properties: &[Property]| properties.iter().any(|one| wanted.properties.contains(one));
-        let asks_of_histories =
-            |query: &Query| matches!(query.metric, Metric::LinearizableViolations | Metric::LinearizableUndecided);
-        let wants = Wants {
-            messages: asks(&[Property::CutsHold, Property::CrashesHold]),
-            histories: asks(&[Property::Linearizable]) || wanted.queries.iter().any(asks_of_histories),
-            widening: wanted.queries.iter().any(|query| matches!(query.metric, Metric::AtomicityWidening(_))),
-        };
-        Judge::new(config, wants)
-    });
-    let mut marker = wanted.marks.then(|| Marker::new(config));
+    let mut watchers = Watchers::new(config, wanted);
     let mut end = {
-        let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
-        observers.extend(judge.as_mut().map(|judge| judge as &mut dyn Observer));
-        observers.extend(marker.as_mut().map(|marker| marker as &mut dyn Observer));
+        let mut observers = watchers.all();
         if let Some(watcher) = watcher {
             observers.push(watcher);
         }
         cluster::run(config, &mut observers)
     };
+    let Watchers { recorder, judge, marker } = watchers;
     end.notices.extend(unhit(config, &end));
     let (violations, judged) = judge.map(Judge::finish).unzip();
     let marks = marker.map(|marker| marker.finish(&end));
@@ -178,6 +167,52 @@ pub fn play_watched(
     }
 }
 
+/// Plays the beginning of a run as [`play`] would, until somebody has seen enough; they are asked every thousand events
+/// or so. Returns how far it came.
+pub fn rehearse(config: &RunConfig, wanted: &Wanted, mut enough: impl FnMut(SimTime) -> bool) -> SimTime {
+    let mut watchers = Watchers::new(config, wanted);
+    let mut observers = watchers.all();
+    let mut simulation = Simulation::new(config, &mut observers);
+    while simulation.step() {
+        if simulation.events() % 1_024 == 0 && enough(simulation.now()) {
+            break;
+        }
+    }
+    simulation.now()
+}
+
+/// Those who watch a run to measure and judge it.
+struct Watchers<'a> {
+    recorder: Recorder,
+    judge: Option<Judge<'a>>,
+    marker: Option<Marker<'a>>,
+}
+
+impl<'a> Watchers<'a> {
+    fn new(config: &'a RunConfig, wanted: &Wanted) -> Watchers<'a> {
+        let asks = |properties: &[Property]| properties.iter().any(|one| wanted.properties.contains(one));
+        let asks_of_histories =
+            |query: &Query| matches!(query.metric, Metric::LinearizableViolations | Metric::LinearizableUndecided);
+        let wants = Wants {
+            messages: asks(&[Property::CutsHold, Property::CrashesHold]),
+            histories: asks(&[Property::Linearizable]) || wanted.queries.iter().any(asks_of_histories),
+            widening: wanted.queries.iter().any(|query| matches!(query.metric, Metric::AtomicityWidening(_))),
+        };
+        Watchers {
+            recorder: Recorder::new(config),
+            judge: is_judged(config).then(|| Judge::new(config, wants)),
+            marker: wanted.marks.then(|| Marker::new(config)),
+        }
+    }
+
+    fn all<'w>(&'w mut self) -> Vec<&'w mut (dyn Observer + 'w)> {
+        let mut all: Vec<&mut dyn Observer> = vec![&mut self.recorder];
+        all.extend(self.judge.as_mut().map(|judge| judge as &mut dyn Observer));
+        all.extend(self.marker.as_mut().map(|marker| marker as &mut dyn Observer));
+        all
+    }
+}
+
 /// A notice about faults that never bit: what they were to test has not been tested.
 fn unhit(config: &RunConfig, end: &RunEnd) -> Option<String> {
     const SHOWN: usize = 5;
@@ -190,9 +225,9 @@ fn unhit(config: &RunConfig, end: &RunEnd) -> Option<String> {
     (!names.is_empty()).then(|| format!("faults that never bit: {}{more}", names.join(", ")))
 }
 
-/// Whether there is anything for a judge: without clients nobody reads or writes.
+/// Whether there is a judge and anything for it: without clients nobody reads or writes.
 fn is_judged(config: &RunConfig) -> bool {
-    !config.groups.is_empty() || !config.scripted.is_empty()
+    config.measure.judge && (!config.groups.is_empty() || !config.scripted.is_empty())
 }
 
 /// What names mean in a run; `None` if it has no such thing, as a setting of a sweep may.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use super::run_dir::{program, sorted_entries};
+use super::sweep::journal::COMPLETE;
 
 /// Rows of a CSV file under their names.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -174,6 +175,9 @@ impl Results {
                 program()
             ));
         }
+        if !manifest["shard"].is_null() {
+            return Err(format!("{}: is a shard of a sweep; `merge` joins it with the others", path.display()));
+        }
         let is_sweep = manifest["files"].get("runs.csv").is_some();
         if !is_sweep {
             return Ok(Results::Run(Box::new(RunFiles {
@@ -204,6 +208,7 @@ impl Results {
     }
 
     /// The results below a directory: itself if it is one of a run or a sweep, else all such in it, sorted by name.
+    /// Shards are passed over.
     ///
     /// # Errors
     /// There are none, or one of them cannot be read.
@@ -213,6 +218,8 @@ impl Results {
         }
         let names = sorted_entries(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let places = names.iter().map(|name| path.join(name)).filter(|place| place.join("manifest.json").is_file());
+        // Shards lie beside what they were joined to.
+        let places = places.filter(|place| !place.join(COMPLETE).is_file());
         let found: Vec<Results> = places.map(|place| Results::read(&place)).collect::<Result<_, _>>()?;
         if found.is_empty() {
             return Err(format!("{}: holds no results of a run or a sweep", path.display()));

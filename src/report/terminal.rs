@@ -38,7 +38,7 @@ pub struct Title<'a> {
 }
 
 /// A number for the eye: three digits that say something, and thousands apart.
-fn brief(value: f64) -> String {
+pub fn brief(value: f64) -> String {
     let size = value.abs();
     let rounded = match size {
         _ if size >= 100.0 || size == 0.0 => value.round(),
@@ -125,6 +125,18 @@ fn align(table: &mut Table, left: usize) -> String {
     table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
 }
 
+/// The settings of a sweep that is planned. A long list is cut.
+pub fn plan(header: &[String], rows: &[Vec<String>]) -> String {
+    const SHOWN: usize = 40;
+    let mut shown = table(header);
+    for row in rows.iter().take(SHOWN) {
+        shown.add_row(row);
+    }
+    let more = rows.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("  and {} more\n", things(more as u64, "setting")) } else { String::new() };
+    align(&mut shown, header.len()) + &more
+}
+
 fn head(out: &mut String, title: &Title<'_>) {
     let _ = writeln!(out, "{BOLD}{}{RESET}", title.name);
     if !title.about.is_empty() {
@@ -178,7 +190,7 @@ pub fn run(
 }
 
 /// A time in the unit that suits it.
-fn duration(ms: f64) -> String {
+pub fn duration(ms: f64) -> String {
     match ms {
         _ if ms == 0.0 => "0 s".into(),
         _ if ms < 1e3 => format!("{} ms", brief(ms)),

@@ -162,8 +162,12 @@ impl Checker<'_> {
 
 /// Checks all expectations against the vocabulary, the axes and the settings.
 pub fn check(base: &Spec, tree: &Node, settings: &[Setting], skipped: &[Skipped], cx: &mut Errors) {
+    let all_judged = settings.iter().all(|setting| setting.spec.measure.judge);
     for (number, expectation) in numbered(tree, &base.expect) {
         let mut checker = Checker { tree, cx, number };
+        if !all_judged {
+            check_needs_no_judge(&mut checker, expectation);
+        }
         if let Err(wrong) = resolve(expectation) {
             wrong.into_iter().for_each(|(field, message)| checker.fail(&field, message));
         }
@@ -190,6 +194,23 @@ pub fn numbered<'a, T>(tree: &Node, list: &'a [T]) -> Vec<(usize, &'a T)> {
         _ => (0..list.len()).collect(),
     };
     numbers.into_iter().zip(list).collect()
+}
+
+/// Without a judge nobody knows what replicas hold and sessions have seen.
+fn check_needs_no_judge(checker: &mut Checker<'_>, expectation: &Expectation) {
+    let of_judge =
+        |path: &Option<String>| path.as_deref().and_then(Metric::from_path).is_some_and(|metric| metric.is_judged());
+    let versus = expectation.versus.as_ref().is_some_and(|versus| of_judge(&versus.metric));
+    let fields = [
+        ("metric", of_judge(&expectation.metric)),
+        ("versus.metric", versus),
+        ("property", expectation.property.is_some()),
+    ];
+    for (field, asked) in fields {
+        if asked {
+            checker.fail(field, "needs a judge, and `measure.judge` is false".into());
+        }
+    }
 }
 
 fn check_narrowing(checker: &mut Checker<'_>, expectation: &Expectation) {

@@ -13,7 +13,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Cells, Distributions, OUTCOMES, Record, Run, Values};
 use crate::check::{Finding, Property};
-use crate::measure::freshness::Freshness;
+use crate::kernel::time::Span;
+use crate::measure::freshness::{Freshness, Threshold};
 use crate::measure::metrics::OpKind;
 use crate::measure::{Metric, Value};
 use crate::report::play::{Kept, Wanted};
@@ -302,6 +303,13 @@ fn line_of(record: &Record) -> String {
     });
     let fresh: Vec<u64> =
         record.distributions.freshness.cells().flat_map(|(cell, [fresh, all])| [cell as u64, fresh, all]).collect();
+    let (mut pairs, mut never) = (Vec::new(), 0);
+    for (threshold, count) in record.distributions.freshness.thresholds() {
+        match threshold {
+            Threshold::From(after) => pairs.extend([after.0, u64::from(count)]),
+            Threshold::Never => never += count,
+        }
+    }
     let json = json!({
         "setting": kept.setting,
         "seed": kept.seed,
@@ -314,6 +322,8 @@ fn line_of(record: &Record) -> String {
         "windows": windows.iter().map(|(name, values)| json!([name, values_json(values)])).collect::<Vec<_>>(),
         "latency": latency.collect::<Vec<_>>(),
         "fresh": fresh,
+        "pairs": pairs,
+        "never": never,
     });
     format!("{json}\n")
 }
@@ -353,7 +363,7 @@ fn record_of(line: &[u8], plan: Plan<'_>, reasons: &mut BTreeSet<&'static str>) 
         answers: answers?,
         findings: findings?,
     };
-    let distributions = Distributions { latency: latency_of(&json["latency"])?, freshness: fresh_of(&json["fresh"])? };
+    let distributions = Distributions { latency: latency_of(&json["latency"])?, freshness: fresh_of(&json)? };
     Some(Record { run: Run { kept, windows: windows?, unavailability }, distributions })
 }
 
@@ -387,13 +397,20 @@ fn latency_of(json: &Json) -> Option<BTreeMap<(usize, usize), Cells>> {
 
 fn fresh_of(json: &Json) -> Option<Freshness> {
     let mut freshness = Freshness::default();
-    let numbers = numbers(json)?;
-    for cell in numbers.chunks(3) {
+    for cell in numbers(&json["fresh"])?.chunks(3) {
         let &[place, fresh, all] = cell else { return None };
         if place > Freshness::last_cell() as u64 {
             return None;
         }
         freshness.add_cell(place as usize, [fresh, all]);
+    }
+    for pair in numbers(&json["pairs"])?.chunks(2) {
+        let &[after, count] = pair else { return None };
+        freshness.tried(Threshold::From(Span(after)), u32::try_from(count).ok()?);
+    }
+    let never = u32::try_from(json["never"].as_u64()?).ok()?;
+    if never > 0 {
+        freshness.tried(Threshold::Never, never);
     }
     Some(freshness)
 }

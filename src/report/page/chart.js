@@ -303,6 +303,7 @@ class Chart {
     const clips = svg("defs", {});
     root.append(clips);
     this.spots = [];
+    this.whiskers = [];
     figure.panels.forEach((panel, at) => {
       const y = ys[at];
       clips.append(svg("clipPath", { id: `${this.id}-${at}` }, svg("rect", { x: x.begin - 4, y: y.end - 4, width: x.end - x.begin + 8, height: y.begin - y.end + 8 })));
@@ -406,10 +407,12 @@ class Chart {
     const whisker = (point, px, py) => {
       if (point.y_interval && point.y_interval[0] !== point.y_interval[1]) {
         const [low, high] = point.y_interval.map((value) => y.at(value));
+        this.whiskers.push({ panel, box: [px - 2, Math.min(low, high), px + 2, Math.max(low, high)] });
         group.append(svg("path", { class: "whisker", d: `M${px - 3} ${low}h6M${px} ${low}V${high}M${px - 3} ${high}h6` }));
       }
       if (point.x_interval && point.x_interval[0] !== point.x_interval[1] && point.x_interval.every((value) => x.can(value))) {
         const [low, high] = point.x_interval.map((value) => x.at(value));
+        this.whiskers.push({ panel, box: [Math.min(low, high), py - 2, Math.max(low, high), py + 2] });
         group.append(svg("path", { class: "whisker", d: `M${low} ${py - 3}v6M${low} ${py}H${high}M${high} ${py - 3}v6` }));
       }
     };
@@ -510,14 +513,16 @@ class Chart {
   drawLabels(root, panel, number, x, y, hasEdge) {
     const spots = this.spots.filter((spot) => spot.panel === number);
     const taken = spots.map(({ px, py }) => [px - 4, py - 4, px + 4, py + 4]);
-    const hits = ([a, b, c, d]) => taken.some(([e, f, g, h]) => a < g && c > e && b < h && d > f);
+    const whiskers = this.whiskers.filter((one) => one.panel === number).map((one) => one.box);
+    const hits = ([a, b, c, d], boxes) => boxes.some(([e, f, g, h]) => a < g && c > e && b < h && d > f);
     const write = (text, px, py, attributes) => {
       const w = text.length * CHARACTER;
-      const places = [[7, 4, "start"], [-7, 4, "end"], [0, -8, "middle"], [0, 17, "middle"], [7, -6, "start"], [7, 14, "start"], [-7, -6, "end"], [-7, 14, "end"]];
-      for (const [dx, dy, anchor] of places) {
+      const beside = [[7, 4, "start"], [-7, 4, "end"], [0, -8, "middle"], [0, 17, "middle"], [7, -6, "start"], [7, 14, "start"], [-7, -6, "end"], [-7, 14, "end"]];
+      // Rather across a whisker than nowhere.
+      for (const [dx, dy, anchor, across] of [...beside, ...beside.map((place) => [...place, true])]) {
         const begin = px + dx - (anchor === "end" ? w : anchor === "middle" ? w / 2 : 0);
         const box = [begin, py + dy - 9, begin + w, py + dy + 2];
-        if (box[0] < x.begin || box[2] > x.end + 12 || box[1] < y.end - 2 || box[3] > y.begin || hits(box)) continue;
+        if (box[0] < x.begin || box[2] > x.end + 12 || box[1] < y.end - 2 || box[3] > y.begin || hits(box, taken) || (!across && hits(box, whiskers))) continue;
         taken.push(box);
         root.append(svg("text", { ...attributes, x: px + dx, y: py + dy, "text-anchor": anchor }, text));
         return;

@@ -55,7 +55,7 @@ function takeAway(sweep, chooser) {
     if (!summary.statements.length && !best) return null;
     return section("summary", "What to take away",
       statements.length > 0 && el("ul", { class: "statements" }, statements.map((text) => el("li", {}, text))),
-      best && best.length > 0 && el("div", { class: "frontier-list" }, el("p", {}, "On the frontier of ", sweep.frontier.of.map((name, at) => [at > 0 ? ", " : "", el("code", {}, dotted(name))]), ":"), el("ul", { class: "chips" }, best)),
+      best && best.length > 0 && el("div", { class: "frontier-list" }, el("p", {}, "Compared by ", sweep.frontier.of.map((name, at) => [at > 0 ? ", " : "", el("code", {}, dotted(name))]), "; look at one that nothing beats:"), el("ul", { class: "chips" }, best)),
       beaten.length > 0 && el("details", { id: "beaten" }, el("summary", {}, `${beaten.length} ${beaten.length === 1 ? "setting is" : "settings are"} dominated`), el("ul", { class: "statements" }, beaten.map((text) => el("li", {}, text)))));
   }
   const metrics = summary.metrics;
@@ -71,8 +71,9 @@ function takeAway(sweep, chooser) {
   }
   tile("stale reads", "stale.fraction", isNumber(metrics["stale.reads"]) ? `${plain(metrics["stale.reads"])} reads` : null);
   tile("hints delivered", "hints.delivered");
-  tile("read repairs", "read_repair.repairs");
-  tile("versions a read", "versions.mean");
+  tile("writes of read repair", "read_repair.writes");
+  tile("versions a read", "siblings.mean");
+  tile("replicas agree after", "convergence.time_ms");
   return section("summary", "Key numbers", el("dl", { class: "tiles" }, tiles));
 }
 
@@ -128,8 +129,10 @@ function verdicts(sweep) {
     parts.push(el("h3", {}, "Operations of the script"), simpleTable("Operations of the script", ["", ...columns], steps.map((step) =>
       el("tr", {}, el("td", {}, step.held === undefined ? "" : mark(step.held)), columns.map((name) => el("td", {}, text(step[name])))))));
   }
-  if (summary.notices && summary.notices.length) {
-    parts.push(el("h3", {}, "Notices"), el("ul", { class: "notices" }, summary.notices.map((text) => el("li", {}, text))));
+  // Skipped combinations have a list of their own.
+  const notices = (summary.notices || []).filter((text) => !(isSweep && summary.skipped.length && text.startsWith("skipped ")));
+  if (notices.length) {
+    parts.push(el("h3", {}, "Notices"), el("ul", { class: "notices" }, notices.map((text) => el("li", {}, text))));
   }
   if (isSweep && summary.skipped.length) {
     parts.push(el("details", { class: "skipped" }, el("summary", {}, `${summary.skipped.length} ${summary.skipped.length === 1 ? "combination" : "combinations"} skipped`),

@@ -292,6 +292,13 @@ const CHOOSE: &str = r##"
     });
     all.push({ setting: setting.setting, chosen: Number(document.getElementById("chosen").value), guarantee: document.getElementById("guarantee").textContent, rows: Object.fromEntries(rows) });
   }
+  pick("r", 1); pick("n", 3); pick("w", 1); pick("w", 2);
+  const neighbour = document.querySelector('tr[data-metric="put.latency.p50_ms"] .difference');
+  const paired = { value: Number(neighbour.querySelector("data").value), text: neighbour.textContent };
+  document.getElementById("pin").click();
+  pick("r", 3);
+  const pinned = document.querySelector(".pins .link").textContent;
+  document.getElementById("unpin").click();
   pick("w", 1); pick("r", 1); pick("n", 2);
   const isDisabled = document.querySelector('input[data-axis="r"][value="3"]').disabled;
   const reasons = document.querySelector(".reasons").textContent;
@@ -299,7 +306,7 @@ const CHOOSE: &str = r##"
   slider.value = slider.max;
   slider.dispatchEvent(new Event("input"));
   const last = document.querySelector('tr[data-metric="fresh.after"]');
-  return { all, isDisabled, reasons, last: { label: last.querySelector("th").textContent, value: last.querySelector(".now-cell data") && Number(last.querySelector(".now-cell data").value) } };
+  return { all, paired, pinned, isDisabled, reasons, last: { label: last.querySelector("th").textContent, value: last.querySelector(".now-cell data") && Number(last.querySelector(".now-cell data").value) } };
 "##;
 
 #[test]
@@ -338,6 +345,16 @@ fn the_chooser_shows_the_numbers_of_the_files() {
         differences += usize::from(!shown["rows"]["get.latency.p50_ms"]["difference"].is_null());
     }
     assert_eq!(differences, rows.len() - 1, "each but the first is compared with the one before");
+    let differences = csv(&of.join("differences.csv"));
+    let is_pair = |row: &&Vec<(String, String)>| {
+        let expected = [("setting", "3"), ("versus", "2"), ("axis", "w"), ("metric", "put.latency.p50_ms")];
+        expected.iter().all(|(column, value)| cell(row, column) == *value)
+    };
+    let pair = differences.iter().find(is_pair).expect("they differ in w only");
+    assert_eq!(value(&seen["paired"]["value"]), number(cell(pair, "difference")));
+    let said = seen["paired"]["text"].as_str().expect("a text");
+    assert!(said.starts_with('+') && said.ends_with(']') && said.contains(" ms ["), "{said}");
+    assert_eq!(seen["pinned"], "n=3 r=1 w=2");
     assert_eq!(seen["isDisabled"], true);
     assert!(
         seen["reasons"].as_str().is_some_and(|text| text.contains("R = 3: skipped: cluster.replication.r")),

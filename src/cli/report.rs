@@ -1,6 +1,6 @@
 //! `report`: a page to look at, of each result in a directory.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::out::{print_data, say};
 use super::{BAD_INPUT, HELD, NO_OUTPUT};
@@ -43,7 +43,7 @@ pub(super) fn report(arguments: &ReportArguments) -> u8 {
 fn pages(arguments: &ReportArguments) -> Result<Vec<(PathBuf, String)>, String> {
     let found = Results::open(&arguments.directory)?;
     if arguments.out.is_some() && found.len() > 1 {
-        let names: Vec<String> = found.iter().map(|results| place(results).display().to_string()).collect();
+        let names: Vec<String> = found.iter().map(|results| results.path().display().to_string()).collect();
         return Err(format!("--out names one file, and there are several results: {}", names.join(", ")));
     }
     let one = |results: &Results| {
@@ -53,16 +53,9 @@ fn pages(arguments: &ReportArguments) -> Result<Vec<(PathBuf, String)>, String> 
     found.iter().map(one).collect()
 }
 
-fn place(results: &Results) -> &Path {
-    match results {
-        Results::Run(run) => &run.path,
-        Results::Sweep(sweep) => &sweep.path,
-    }
-}
-
 /// Beside the directory of the results and with its name; `report.html` for what lies in `sweep`, where sweeps usually do.
 fn beside(results: &Results) -> PathBuf {
-    let place = place(results);
+    let place = results.path();
     // `.` and `..` have no name of their own.
     let place = match place.file_name() {
         Some(_) => place.to_path_buf(),
@@ -75,6 +68,8 @@ fn beside(results: &Results) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

@@ -127,9 +127,8 @@ function extent(axis, values, hasBars) {
 let chartCount = 0;
 
 class Chart {
-  constructor(figure, options) {
+  constructor(figure) {
     this.figure = figure;
-    this.options = options || {};
     this.id = `chart-${chartCount++}`;
     this.hidden = new Set();
     this.zoomX = null;
@@ -162,13 +161,13 @@ class Chart {
       button("+", "Zoom in", () => this.zoomBy(0.5)),
       button(MINUS, "Zoom out", () => this.zoomBy(2)),
       this.resetButton);
-    this.element = el("figure", { class: "chart", id: this.options.id || `figure-${figure.name}`, "data-figure": figure.name },
+    this.element = el("figure", { class: "chart", id: `figure-${figure.name}`, "data-figure": figure.name },
       el("div", { class: "chart-head" }, el("h3", {}, figure.title), tools),
       figure.about && el("p", { class: "about" }, figure.about),
       this.legend,
       this.plot,
       figure.notes.length > 0 && el("ul", { class: "notes" }, figure.notes.map((note) => el("li", {}, note))),
-      this.options.bare ? null : this.valuesTable());
+      this.valuesTable());
     this.fillLegend();
     if (typeof ResizeObserver === "function") {
       new ResizeObserver(() => {
@@ -273,7 +272,7 @@ class Chart {
       const names = Array.isArray(panel.y.scale) ? panel.y.scale.length : 0;
       const alone = Math.round(Math.min(380, Math.max(220, width * 0.5)));
       const dots = panel.series.filter((series) => series.mark === "dots" || series.mark === "bars").length;
-      const height = names ? names * Math.max(20, 8 * Math.min(dots, 6)) + 10 : this.options.height || (isMany ? (figure.panels.length > 3 ? 105 : isNarrow ? 150 : 190) : alone);
+      const height = names ? names * Math.max(20, 8 * Math.min(dots, 6)) + 10 : isMany ? (figure.panels.length > 3 ? 105 : isNarrow ? 150 : 190) : alone;
       const values = panel.series.flatMap((series) => series.points.flatMap((point) => [point.y, ...(point.y_interval || [])]));
       const { range, least } = extent(panel.y, values, panel.series.some((series) => series.mark === "bars"));
       // Names go from the top down.

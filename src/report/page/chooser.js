@@ -315,7 +315,7 @@ class Chooser {
       !versus && el("span", {}, "Choose another setting, and the difference appears here."));
     this.results.replaceChildren(pin, scroller("What a read and a write meet", el("table", { class: "meets" },
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "What a read and a write meet"), el("th", { scope: "col" }, "● chosen"),
-        versus && el("th", { scope: "col" }, this.pinned ? "◇ pinned" : "◇ before"), versus && el("th", { scope: "col" }, "difference"), el("th", { scope: "col" }, "among all settings"))),
+        versus && el("th", { scope: "col" }, this.pinned ? "◇ pinned" : "◇ before"), versus && el("th", { scope: "col" }, "difference"), el("th", { scope: "col", class: "strip-cell" }, "among all settings"))),
       el("tbody", {}, body))),
     el("p", { class: "small-print" }, `Medians over the seeds; in brackets: ${sweep.spread}. P(fresh) is of the reads of all seeds, with its 95 % interval after Wilson. `, hasUnpaired ? "* Not paired by seed: the difference of the two numbers." : ""));
   }

@@ -72,9 +72,9 @@ function formOf(metric) {
 }
 
 /** A number with its exact value within reach: of programs in `value`, of people in the tooltip. */
-function shown(value, form, more) {
+function shown(value, form) {
   if (!isNumber(value) && value !== Infinity) return el("span", { class: "none", title: "no value, or too few samples for one" }, NOTHING);
-  return el("data", { value: String(value), title: String(value), ...more }, FORMS[form](value));
+  return el("data", { value: String(value), title: String(value) }, FORMS[form](value));
 }
 
 function interval(low, high, form) {

@@ -206,7 +206,7 @@ fn what_cannot_be_read_or_written_is_said_and_leaves_nothing() {
         refused(2, says, &["results/choice"]);
         fs::write(&path, whole).expect("it can be written");
     };
-    damage("summary.csv", "\n1,", "\none,", "summary.csv:3: setting: `one` is not a number");
+    damage("summary.csv", "\n1,", "\none,", "summary.csv:3: setting is no number");
     damage("windows.csv", "\n0,", "\n0,0,", "windows.csv:2:");
     damage("summary.json", "\"settings\"", "\"wettings\"", "summary.json: `settings` must be a list");
     damage("summary.json", "{", "", "summary.json:");

@@ -7,13 +7,13 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::report::figure::Figure;
-use crate::report::results::{Results, RunFiles, SweepFiles, Table};
+use crate::report::results::{Results, Row, RunFiles, SweepFiles, Table};
 use crate::scenario::{errors::Errors, json};
 
 /// The data of a page.
 ///
 /// # Errors
-/// What is missing or no number, in which file and line.
+/// What is missing, in which file.
 pub(super) fn of(results: &Results, figures: &[Figure]) -> Result<Json, String> {
     let mut data = match results {
         Results::Run(run) => of_run(run)?,
@@ -58,11 +58,7 @@ fn of_sweep(sweep: &SweepFiles) -> Result<Json, String> {
     if let Some(frontier) = summary.get("frontier") {
         require(&place, frontier, &["of", "best", "dominated"], Json::is_array, "a list")?;
     }
-    let axes: Vec<&str> =
-        summary["axes"].as_array().into_iter().flatten().filter_map(|axis| axis["name"].as_str()).collect();
-    let table = |name: &str, table: &Table, texts: &[&str]| {
-        rows(&sweep.path.join(name), table, |column| axes.contains(&column) || texts.contains(&column))
-    };
+    let table = |name: &str, table: &Table| rows(&sweep.path.join(name), table);
     Ok(json!({
         "kind": "sweep",
         "name": summary["scenario"],
@@ -73,10 +69,10 @@ fn of_sweep(sweep: &SweepFiles) -> Result<Json, String> {
         "scenario": sweep.scenario,
         "runs": sweep.runs.rows().count(),
         "tables": {
-            "settings": table("summary.csv", &sweep.settings, &["broken"])?,
-            "windows": table("windows.csv", &sweep.windows, &["window"])?,
-            "staleness": table("staleness.csv", &sweep.staleness, &[])?,
-            "differences": table("differences.csv", &sweep.differences, &["axis", "metric"])?,
+            "settings": table("summary.csv", &sweep.settings)?,
+            "windows": table("windows.csv", &sweep.windows)?,
+            "staleness": table("staleness.csv", &sweep.staleness)?,
+            "differences": table("differences.csv", &sweep.differences)?,
         },
     }))
 }
@@ -89,25 +85,13 @@ fn require(place: &Path, json: &Json, fields: &[&str], is: fn(&Json) -> bool, wh
     }
 }
 
-/// A table as header and rows: of numbers, `inf` among them, where a column does not hold texts. Cells stay texts, so that what a reader sees is what the file says.
-fn rows(place: &Path, table: &Table, is_text: impl Fn(&str) -> bool) -> Result<Json, String> {
+/// A table as header and rows. Cells stay texts, so that what a reader sees is what the file says.
+fn rows(place: &Path, table: &Table) -> Result<Json, String> {
     if !table.has("setting") {
         return Err(format!("{}:1: there is no column `setting`; run the scenario again", place.display()));
     }
-    let mut rows = Vec::new();
-    for (number, row) in table.rows().enumerate() {
-        let cells: Vec<&str> = table.header().iter().map(|column| row.text(column)).collect();
-        let wrong = table.header().iter().zip(&cells).find(|(column, cell)| {
-            !is_text(column) && !cell.is_empty() && !cell.parse::<f64>().is_ok_and(|number| !number.is_nan())
-        });
-        if let Some((column, cell)) = wrong {
-            // The first row is the line after the header.
-            let line = number + 2;
-            return Err(format!("{}:{line}: {column}: `{cell}` is not a number", place.display()));
-        }
-        rows.push(cells);
-    }
-    Ok(json!({ "header": table.header(), "rows": rows }))
+    let cells = |row: Row<'_>| table.header().iter().map(|column| row.text(column).to_string()).collect::<Vec<_>>();
+    Ok(json!({ "header": table.header(), "rows": table.rows().map(cells).collect::<Vec<_>>() }))
 }
 
 /// What the scenario says of itself. A file that a run was made from can be read; if it cannot, nothing is said.

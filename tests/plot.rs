@@ -150,8 +150,10 @@ fn the_trade_off_has_a_point_a_setting_with_its_intervals() {
     assert_eq!((&figure.x.scale, &figure.panels[0].y.scale), (&Scale::Log, &Scale::Log));
     assert_eq!(figure.panels[0].y.form, Form::Percent);
     assert!(figure.about.contains("small: 3 settings, seeds 1–6") && figure.about.ends_with("Labels are N/R/W."));
-    let [stairs, pale, best] = &figure.panels[0].series[..] else { panic!("{:?}", figure.panels[0].series) };
+    // N does not vary: R has the colours.
+    let [stairs, first, second, third] = &figure.panels[0].series[..] else { panic!("{:?}", figure.panels[0].series) };
     assert_eq!((stairs.mark, places(stairs)), (Mark::Dashed, vec![(10.0, 0.01), (30.0, 0.01), (30.0, 0.0)]));
+    let drawn = |series: &Series| (series.name.clone(), series.color, series.pale, series.points.clone());
     let point = |x, y, x_interval, y_interval, label: &str| Point {
         x,
         y,
@@ -159,17 +161,10 @@ fn the_trade_off_has_a_point_a_setting_with_its_intervals() {
         y_interval,
         label: Some(label.to_string()),
     };
-    assert_eq!((pale.pale, &pale.points[..]), (true, &[point(90.0, 0.0, None, None, "3/3/3")][..]));
-    assert_eq!(
-        (best.pale, &best.points[..]),
-        (
-            false,
-            &[
-                point(10.0, 0.01, Some((9.0, 12.0)), Some((0.008, 0.02)), "3/1/1"),
-                point(30.0, 0.0, None, Some((0.0, 0.001)), "3/2/2"),
-            ][..]
-        )
-    );
+    let fast = point(10.0, 0.01, Some((9.0, 12.0)), Some((0.008, 0.02)), "3/1/1");
+    assert_eq!(drawn(first), ("r=1".into(), 0, false, vec![fast]));
+    assert_eq!(drawn(second), ("r=2".into(), 1, false, vec![point(30.0, 0.0, None, Some((0.0, 0.001)), "3/2/2")]));
+    assert_eq!(drawn(third), ("r=3".into(), 2, true, vec![point(90.0, 0.0, None, None, "3/3/3")]), "it is beaten");
 }
 
 #[test]

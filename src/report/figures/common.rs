@@ -249,6 +249,23 @@ pub fn metric_label(column: &str) -> String {
     if unit.is_empty() { words } else { format!("{words} ({unit})") }
 }
 
+/// A metric within a sentence, without its unit.
+pub fn metric_words(column: &str) -> String {
+    let label = metric_label(column);
+    lower(label.split(" (").next().unwrap_or(&label))
+}
+
+/// Words begin small within a sentence; names like `P99` do not.
+pub fn lower(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().to_string() + &text[first.len_utf8()..]
+        }
+        _ => text.to_string(),
+    }
+}
+
 /// 50 is P50, 999 is P99.9, 9999 is P99.99.
 fn quantile_text(digits: u64) -> String {
     let text = digits.to_string();
@@ -271,7 +288,8 @@ fn split_unit(column: &str) -> (&str, &'static str) {
 pub fn listed(items: &[String]) -> String {
     const SHOWN: usize = 8;
     let more = items.len().saturating_sub(SHOWN);
-    let shown = items.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let separator = if items.iter().any(|item| item.contains(',')) { "; " } else { ", " };
+    let shown = items.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(separator);
     if more == 0 { shown } else { format!("{shown} and {} more", plain(more as f64)) }
 }
 

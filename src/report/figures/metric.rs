@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::common::{MOST_NAMES, MOST_PANELS, MOST_SERIES, Setting, Settings, axes, axis, distinct, listed};
-use super::common::{metric_axis, metric_label, series, value_label, with_interval};
+use super::common::{lower, metric_axis, metric_label, series, value_label, with_interval};
 use super::trade_off::setting_axis;
 use crate::report::figure::{Figure, Form, Mark, Panel, Point, Scale};
 use crate::report::results::{Row, SweepFiles};
@@ -190,17 +190,6 @@ fn figure(sweep: &SweepFiles, settings: &Settings, y: &str, x: &Horizontal, by: 
     }
 }
 
-/// Words begin small within a sentence; names like `P99` do not.
-fn lower(text: &str) -> String {
-    let mut chars = text.chars();
-    match (chars.next(), chars.next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => {
-            first.to_lowercase().to_string() + &text[first.len_utf8()..]
-        }
-        _ => text.to_string(),
-    }
-}
-
 /// A name that any file system takes.
 fn file_name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
@@ -244,7 +233,7 @@ fn by_setting(sweep: &SweepFiles, settings: &Settings, metric: &str) -> Option<F
     let y = axis(setting_axis(settings), Scale::Names(names), Form::Plain);
     Some(Figure {
         name: file_name(metric),
-        title: metric_label(metric),
+        title: format!("{} by {}", metric_label(metric), setting_axis(settings)),
         about: settings.about_labelled(&settings.of_medians()),
         x: metric_axis(metric, scale),
         panels: vec![Panel { title: String::new(), y, series: vec![series("", 0, Mark::Dots, points)] }],

@@ -60,7 +60,7 @@ pub fn timeline(run: &RunFiles) -> Option<Figure> {
             drawn.push(series(*name, color, strip.mark, points));
         }
         let is_count = strip.axis.least == Some(0.0);
-        let all_zero = drawn.iter().flat_map(|series| &series.points).all(|point| !(point.y > 0.0));
+        let all_zero = !drawn.iter().flat_map(|series| &series.points).any(|point| point.y > 0.0);
         if drawn.is_empty() {
             notes.push(format!("No panel {:?}: no bucket has a value.", strip.axis.label));
         } else if is_count && all_zero {

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::common::{
     MOST_NAMES, MOST_SERIES, Setting, Settings, as_text, axis, distinct, finite, metric_axis, rows_of,
 };
-use super::common::{metric_label, series, value_label, with_interval};
+use super::common::{metric_words, series, value_label, with_interval};
 use crate::report::figure::{Axis, Figure, Form, Mark, Panel, Point, Scale, Series};
 use crate::report::results::SweepFiles;
 
@@ -60,7 +60,9 @@ fn trade_off(sweep: &SweepFiles, name: &str, latency: &str, ops: &str) -> Option
     let values = distinct(placed.iter().map(|(setting, _)| setting.value(&color_axis)));
     let mut drawn = vec![stairs(&best.iter().map(|at| (placed[*at].1.x, placed[*at].1.y)).collect::<Vec<_>>())];
     for (color, value) in values.iter().enumerate() {
-        let title = if color_axis.is_empty() { String::new() } else { value_label(&color_axis, value) };
+        // With one axis the labels say it all.
+        let is_said = settings.axes.len() < 2;
+        let title = if is_said { String::new() } else { value_label(&color_axis, value) };
         for pale in [true, false] {
             let own = (0..placed.len())
                 .filter(|at| placed[*at].0.value(&color_axis) == value && beaten(*at) == pale)
@@ -108,7 +110,7 @@ fn dominated(sweep: &SweepFiles) -> Option<Vec<String>> {
 fn measures(sweep: &SweepFiles) -> String {
     let of = sweep.summary["frontier"]["of"].as_array().map_or(&[][..], Vec::as_slice);
     let names: Vec<&str> = of.iter().filter_map(Json::as_str).collect();
-    names.iter().map(|name| metric_label(name)).collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| metric_words(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Which points nothing beats: no other is as small in both and smaller in one. By growing x, then y; of equal ones the
@@ -161,7 +163,11 @@ pub fn availability(sweep: &SweepFiles) -> Option<Figure> {
             let with_value = rows.filter_map(|row| Some((finite(&row, &column)?, row)));
             let Some((_, row)) = with_value.min_by(|a, b| a.0.total_cmp(&b.0)) else { continue };
             let Some((x, x_interval)) = with_interval(&row, &column) else { continue };
-            let label = (windows.len() > 1).then(|| row.text("window").to_string());
+            let place = (x, at as f64);
+            let window = row.text("window");
+            // Where nearly all succeed it does not matter when the others were.
+            let is_worth_it = windows.len() > 1 && x < 0.999 && !is_said(&drawn, place, window);
+            let label = is_worth_it.then(|| window.to_string());
             points.push(Point { x, y: at as f64, x_interval, y_interval: None, label });
         }
         if points.is_empty() {
@@ -195,6 +201,13 @@ pub fn availability(sweep: &SweepFiles) -> Option<Figure> {
         shades: Vec::new(),
         notes: Vec::new(),
     })
+}
+
+/// Whether a dot nearby has this label: gets and puts often fail together.
+fn is_said(drawn: &[Series], place: (f64, f64), label: &str) -> bool {
+    let near = |point: &&Point| point.y == place.1 && (point.x - place.0).abs() < 0.02;
+    let points = drawn.iter().flat_map(|series| &series.points);
+    points.filter(near).any(|point| point.label.as_deref() == Some(label))
 }
 
 fn places(points: &[Point]) -> Vec<(f64, f64)> {

@@ -37,7 +37,7 @@ fn y() -> Axis {
 /// Of one run.
 pub fn of_run(run: &RunFiles) -> Option<Figure> {
     let points = points(run.staleness.rows());
-    if points.is_empty() {
+    if points.len() < 2 {
         return None;
     }
     let panel = Panel { title: String::new(), y: y(), series: vec![series("", 0, Mark::Line, points)] };
@@ -59,15 +59,13 @@ pub fn of_sweep(sweep: &SweepFiles) -> Option<Figure> {
             curves.push((setting, points));
         }
     }
-    if curves.is_empty() && always_fresh.is_empty() {
+    // One time makes no curve.
+    if curves.iter().all(|(_, points)| points.len() < 2) {
         return None;
     }
     let mut notes = Vec::new();
     if !always_fresh.is_empty() {
         notes.push(format!("Every read was fresh with {}.", listed(&always_fresh)));
-    }
-    if curves.is_empty() {
-        return None;
     }
     let mut panels = Vec::new();
     let split = if curves.len() > MOST_SERIES { settings.axes.first().cloned() } else { None };

@@ -84,7 +84,8 @@ class Place {
     }
     const rough = (this.to - this.from) / count;
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
+    const fine = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
+    const step = this.isWhole && this.form === "plain" ? Math.max(1, fine) : fine;
     const scale = this.form === "percent" ? 100 : 1;
     const decimals = Math.max(0, -Math.floor(Math.log10(step * scale) + 1e-9));
     const ticks = [];
@@ -123,6 +124,9 @@ function extent(axis, values, hasBars) {
   if (!(to > from)) to = isLog ? from * 10 : from + 1;
   return { range: [isLog && all.some((value) => value === 0) ? 0 : from, to], least: from };
 }
+
+/** Whether there is nothing between whole numbers: no line is needed there. */
+const areWhole = (values) => values.every((value) => !isNumber(value) || Number.isInteger(value));
 
 let chartCount = 0;
 
@@ -273,11 +277,14 @@ class Chart {
       const alone = Math.round(Math.min(380, Math.max(220, width * 0.5)));
       const dots = panel.series.filter((series) => series.mark === "dots" || series.mark === "bars").length;
       const height = names ? names * Math.max(20, 8 * Math.min(dots, 6)) + 10 : isMany ? (figure.panels.length > 3 ? 105 : isNarrow ? 150 : 190) : alone;
-      const values = panel.series.flatMap((series) => series.points.flatMap((point) => [point.y, ...(point.y_interval || [])]));
-      const { range, least } = extent(panel.y, values, panel.series.some((series) => series.mark === "bars"));
+      // Panels of one axis share its scale, so that they can be compared.
+      const alike = figure.panels.filter((other) => JSON.stringify(other.y) === JSON.stringify(panel.y)).flatMap((other) => other.series);
+      const values = alike.flatMap((series) => series.points.flatMap((point) => [point.y, ...(point.y_interval || [])]));
+      const { range, least } = extent(panel.y, values, alike.some((series) => series.mark === "bars"));
       // Names go from the top down.
       const shown = names ? [range[1], range[0]] : this.zoomY[at] || range;
       const place = new Place(panel.y, shown, least, top + above + height, top + above);
+      place.isWhole = areWhole(values);
       top += above + height + 10;
       return place;
     });
@@ -287,6 +294,7 @@ class Chart {
     const names = isNarrow ? [] : figure.panels.flatMap((panel) => this.namesAtEdge(panel));
     const right = names.length ? Math.min(170, 18 + CHARACTER * Math.max(...names.map((name) => name.length))) : 20;
     const x = this.x = new Place(figure.x, this.zoomX || this.fullX, whole.least, left, width - right);
+    x.isWhole = areWhole(xs);
     const xTicks = x.ticks(isNarrow ? 70 : 85);
     const slot = x.names ? (x.end - x.begin) / (x.to - x.from) : Infinity;
     const widest = x.names ? Math.max(...xTicks.map((tick) => Math.min(tick.text.length, 28)), 1) * CHARACTER : 0;

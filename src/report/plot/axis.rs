@@ -25,6 +25,8 @@ pub struct Ruler {
     /// Where zeros of a logarithmic axis are.
     zero: Option<f64>,
     form: Form,
+    /// Whether all values are whole: then there are no ticks between.
+    whole: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -65,7 +67,8 @@ impl Ruler {
                 Kind::Log { least, most }
             }
         };
-        Ruler { kind, begin, end, zero, form: axis.form }
+        let whole = axis.form == Form::Plain && finite().all(|value| value.fract() == 0.0);
+        Ruler { kind, begin, end, zero, form: axis.form, whole }
     }
 
     /// Where a value is. What lies outside the axis is at its end.
@@ -115,6 +118,7 @@ impl Ruler {
 
     fn linear_ticks(&self, least: f64, most: f64, most_ticks: f64) -> Vec<Tick> {
         let step = nice_step((most - least) / most_ticks);
+        let step = if self.whole { step.max(1.0) } else { step };
         let (first, last) = ((least / step - 1e-9).ceil(), (most / step + 1e-9).floor());
         let count = (last - first).clamp(-1.0, 1000.0) as i64;
         let value = |number: i64| (first + number as f64) * step;
@@ -127,7 +131,12 @@ impl Ruler {
         let decades = log10(most / least);
         let per_decade = length / decades;
         let (first, last) = (log10(least).floor() as i32, log10(most).ceil() as i32);
-        let factors: &[f64] = if per_decade > 3.4 * apart { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let factors: &[i32] = match per_decade / apart {
+            12.0.. => &[1, 2, 3, 4, 5, 6, 7, 8, 9],
+            6.0.. => &[1, 2, 3, 5, 7],
+            3.4.. => &[1, 2, 5],
+            _ => &[1],
+        };
         let is_inside = |value: f64| value >= least * (1.0 - 1e-9) && value <= most * (1.0 + 1e-9);
         let every = (apart / per_decade).ceil().max(1.0) as i32;
         let mut ticks = Vec::new();
@@ -138,7 +147,7 @@ impl Ruler {
                 if !is_inside(value) {
                     continue;
                 }
-                let is_named = factors.contains(&f64::from(factor)) && power.rem_euclid(every) == 0;
+                let is_named = factors.contains(&factor) && power.rem_euclid(every) == 0;
                 if is_named || per_decade > 60.0 {
                     let text = if is_named { written(value, self.form, value) } else { String::new() };
                     ticks.push(Tick { at: self.place(value), text });
@@ -146,8 +155,15 @@ impl Ruler {
             }
         }
         // Less than a decade may hold too few of these.
-        if ticks.iter().filter(|tick| !tick.text.is_empty()).count() < 2 {
-            return self.linear_ticks(least, most, (length / apart).clamp(1.0, 6.0));
+        let named = ticks.iter().filter(|tick| !tick.text.is_empty()).count();
+        if named < 2 || decades < 0.7 {
+            let ticks = self.linear_ticks(least, most, (length / apart).clamp(1.0, 6.0));
+            // A step of one may be too long for what is left.
+            return if ticks.len() > 1 {
+                ticks
+            } else {
+                Ruler { whole: false, ..self.clone() }.linear_ticks(least, most, 3.0)
+            };
         }
         ticks
     }
@@ -158,7 +174,7 @@ fn linear_ends(axis: &Axis, values: impl Iterator<Item = f64> + Clone) -> (f64, 
     let (mut least, mut most) = ends(values, (0.0, 1.0));
     least = axis.least.filter(|end| end.is_finite()).unwrap_or(least);
     most = axis.most.filter(|end| end.is_finite()).unwrap_or(most);
-    if !(most > least) {
+    if most <= least {
         // All values are one: it is seen in the middle, or below a bound.
         let around = (most.abs() * 0.05).max(if axis.form == Form::Percent { 0.01 } else { 0.5 });
         match (axis.least, axis.most) {
@@ -251,6 +267,14 @@ mod tests {
         assert_eq!(texts(&ruler, 40.0), ["0.01%", "0.1%", "1%", "10%", "100%"]);
         let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[11.0, 14.0], 0.0, 400.0, NO_ROOM);
         assert_eq!(texts(&ruler, 100.0), ["11", "12", "13", "14"]);
+    }
+
+    #[test]
+    fn whole_numbers_have_no_ticks_between() {
+        let ruler = Ruler::new(&axis(Scale::Linear, Form::Plain), &[1.0, 3.0], 0.0, 800.0, NO_ROOM);
+        assert_eq!(texts(&ruler, 80.0), ["1", "2", "3"]);
+        let ruler = Ruler::new(&axis(Scale::Linear, Form::Plain), &[1.0, 2.5], 0.0, 500.0, NO_ROOM);
+        assert_eq!(texts(&ruler, 80.0), ["1.0", "1.5", "2.0", "2.5"]);
     }
 
     #[test]

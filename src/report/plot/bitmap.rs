@@ -82,15 +82,16 @@ fn piece(from: Point, to: Point, width: f32) -> Option<Vec<Point>> {
 
 /// A disc as a polygon, turning as [`piece`] does.
 fn disc(middle: Point, radius: f32) -> Vec<Point> {
+    const DIAGONAL: f32 = std::f32::consts::FRAC_1_SQRT_2;
     const CORNERS: [(f32, f32); 8] = [
         (1.0, 0.0),
-        (0.707_106_8, 0.707_106_8),
+        (DIAGONAL, DIAGONAL),
         (0.0, 1.0),
-        (-0.707_106_8, 0.707_106_8),
+        (-DIAGONAL, DIAGONAL),
         (-1.0, 0.0),
-        (-0.707_106_8, -0.707_106_8),
+        (-DIAGONAL, -DIAGONAL),
         (0.0, -1.0),
-        (0.707_106_8, -0.707_106_8),
+        (DIAGONAL, -DIAGONAL),
     ];
     CORNERS.iter().map(|(x, y)| point(middle.x + x * radius, middle.y + y * radius)).collect()
 }

@@ -4,7 +4,9 @@ use plotters_backend::DrawingBackend;
 
 use super::font::width;
 use super::labels::{Rect, Segment, Side, Wanted, placed};
-use super::layout::{LINE, Layout, MARGIN, Place, SMALL, TEXT, TITLE, end_shown, is_named_at_its_end, name_shown};
+use super::layout::{
+    LINE, Layout, MARGIN, Place, SMALL, TEXT, TITLE, WIDTH, end_shown, is_named_at_its_end, name_shown,
+};
 use super::pen::{Align, Ink, Pen};
 use crate::report::figure::{Figure, Mark, PALETTE, Panel, Point, Scale, Series};
 
@@ -133,7 +135,10 @@ fn frame<Backend: DrawingBackend>(
     for tick in x_ticks.iter().filter(|tick| !tick.text.is_empty()) {
         pen.line(&[(tick.at, bottom), (tick.at, bottom + 4.0)], AXIS, 1.0);
         if is_last {
-            pen.text(&name_shown(&tick.text), (tick.at, bottom + 18.0), Align::Middle, SMALL, GRAY);
+            let text = name_shown(&tick.text);
+            let half = width(&text, SMALL) / 2.0;
+            let middle = tick.at.min(WIDTH - 4.0 - half).max(4.0 + half);
+            pen.text(&text, (middle, bottom + 18.0), Align::Middle, SMALL, GRAY);
         }
     }
     let label = match (panel.title.is_empty(), panel.y.label.is_empty()) {
@@ -206,14 +211,17 @@ fn draw<Backend: DrawingBackend>(
         Mark::Line | Mark::Step | Mark::Dashed => {
             for stretch in stretches(&series.points) {
                 let own = &points[stretch.clone()];
-                let line = if series.mark == Mark::Step { stairs(own) } else { own.to_vec() };
+                let mut line = if series.mark == Mark::Step { stairs(own) } else { own.to_vec() };
+                if let (Mark::Step, Some(next), Some(last)) = (series.mark, points.get(stretch.end), own.last()) {
+                    line.push((next.0, last.1));
+                }
                 band(&series.points[stretch], own, place, ink, pen);
                 sight.lines.extend(line.windows(2).map(|pair| (pair[0], pair[1])));
                 let is_dashed = series.mark == Mark::Dashed;
                 let pattern = if is_dashed { &[6.0, 4.0][..] } else { DASHES[series.color % DASHES.len()] };
                 pen.dashes(&line, ink, if is_dashed { 1.3 } else { 2.0 }, pattern);
                 let is_sparse = own.len() <= MOST_DOTS_ON_LINE && series.mark == Mark::Line;
-                if is_sparse || own.len() == 1 {
+                if is_sparse || line.len() == 1 {
                     for at in own {
                         small_dot(pen, *at, series);
                     }
@@ -427,11 +435,14 @@ fn labels<Backend: DrawingBackend>(
     }
     // Names may stand beside the area, but not on the axes or the texts above it.
     let Rect { x, y, width: wide, height } = place.area;
-    let bounds = Rect { x: x + 2.0, y: y - 10.0, width: wide + 210.0, height: height + 8.0 };
-    let bounds = Rect { width: bounds.width.min(960.0 - 6.0 - bounds.x), ..bounds };
+    let bounds = Rect { x: x + 2.0, y: y - 4.0, width: wide + 210.0, height: height + 2.0 };
+    let bounds = Rect { width: bounds.width.min(WIDTH - 6.0 - bounds.x), ..bounds };
     // From the top down, so that those that are nudged keep their order.
     let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by(|a, b| wanted[*a].at.1.total_cmp(&wanted[*b].at.1));
+    order.sort_by(|a, b| {
+        let (a, b) = (wanted[*a].at, wanted[*b].at);
+        a.1.total_cmp(&b.1).then(a.0.total_cmp(&b.0))
+    });
     let wanted: Vec<Wanted> = order.iter().map(|number| wanted[*number]).collect();
     let texts: Vec<(String, Ink)> = order.iter().map(|number| texts[*number].clone()).collect();
     let places = placed(&wanted, &sight.marks, &sight.lines, bounds);

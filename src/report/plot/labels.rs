@@ -111,7 +111,8 @@ pub fn placed(labels: &[Wanted], marks: &[Rect], lines: &[Segment], bounds: Rect
                 let leader = (label.at, rect.nearest(label.at));
                 let is_own = |mark: &&Rect| mark.overlaps(&Rect::around(label.at, 1.0, 1.0));
                 let passed = taken.iter().chain(marks.iter().filter(|mark| !is_own(mark)));
-                let passed = passed.filter(|other| other.is_crossed(leader)).count() as f64;
+                let passed =
+                    passed.filter(|other| label.side == Side::Around && other.is_crossed(leader)).count() as f64;
                 let on_lines = lines.iter().filter(|line| rect.is_crossed(**line)).count().min(4) as f64;
                 let cost =
                     f64::from(ring) * 10.0 + order as f64 * 1.5 + on_marks * 40.0 + on_lines * 14.0 + passed * 30.0;
@@ -138,8 +139,8 @@ fn beside(label: &Wanted, ring: u32) -> Vec<Rect> {
     let shift = f64::from(ring) * height * 0.5;
     let mut places: Vec<Rect> = [y - shift, y + shift].into_iter().map(|y| Rect { x, y, width, height }).collect();
     // The ends of lines that end early are better labelled close by than far off to the right.
-    if ring > 3 {
-        places.extend(around(label, ring - 3));
+    if ring > 8 {
+        places.extend(around(label, ring - 9));
     }
     places
 }

@@ -7,7 +7,7 @@ use super::pen::UNITS;
 use crate::report::figure::{Axis, Figure, Mark, Panel, Point, Scale, Series};
 
 /// Width of every figure.
-const WIDTH: f64 = 960.0;
+pub const WIDTH: f64 = 960.0;
 /// Free on all sides.
 pub const MARGIN: f64 = 24.0;
 /// Size of the title.
@@ -66,8 +66,11 @@ pub fn is_named_at_its_end(series: &Series) -> bool {
     matches!(series.mark, Mark::Line | Mark::Step | Mark::Dashed)
 }
 
+/// A value of a point and its interval.
+type Valued = (f64, Option<(f64, f64)>);
+
 /// What the values on an axis are: those of points, and the ends of intervals.
-fn values<'a>(points: impl Iterator<Item = &'a Point>, of: fn(&Point) -> (f64, Option<(f64, f64)>)) -> Vec<f64> {
+fn values<'a>(points: impl Iterator<Item = &'a Point>, of: fn(&Point) -> Valued) -> Vec<f64> {
     points
         .flat_map(|point| {
             let (value, interval) = of(point);
@@ -80,6 +83,12 @@ fn values<'a>(points: impl Iterator<Item = &'a Point>, of: fn(&Point) -> (f64, O
 /// The points of a panel.
 fn points(panel: &Panel) -> impl Iterator<Item = &Point> {
     panel.series.iter().flat_map(|series| &series.points)
+}
+
+/// The values on the vertical axis of a panel. Panels of one axis are drawn to one scale, so that they can be compared.
+fn y_values(figure: &Figure, panel: &Panel) -> Vec<f64> {
+    let of_one_axis = figure.panels.iter().filter(|other| other.y == panel.y);
+    values(of_one_axis.flat_map(points), |point| (point.y, point.y_interval))
 }
 
 /// What a bar begins at belongs to the axis.
@@ -110,8 +119,8 @@ impl Layout {
             let area = Rect { x: left, y: label + 9.0 + above, width: right - left, height: height(figure, panel) };
             let axis = y_axis(panel);
             let before = if axis.least == Some(0.0) { 0.0 } else { 7.0 };
-            let room = Room { before, after: 7.0, zeros: (area.height * 0.18).max(28.0) };
-            let y_values = values(points(panel), |point| (point.y, point.y_interval));
+            let room = Room { before, after: 7.0, zeros: (area.height * 0.22).max(28.0) };
+            let y_values = y_values(figure, panel);
             let (from, to) = (area.y + area.height, area.y);
             let y = match axis.scale {
                 // Names go down.
@@ -183,7 +192,7 @@ pub fn end_shown(name: &str) -> String {
 /// What ticks of vertical axes need.
 fn left_width(figure: &Figure) -> f64 {
     let of_panel = |panel: &Panel| {
-        let y_values = values(points(panel), |point| (point.y, point.y_interval));
+        let y_values = y_values(figure, panel);
         let (axis, high) = (y_axis(panel), height(figure, panel));
         let ticks = Ruler::new(&axis, &y_values, high, 0.0, Room::default()).ticks(y_apart(&axis, high));
         let texts: Vec<String> = match &panel.y.scale {

@@ -121,8 +121,8 @@ impl<Backend: DrawingBackend> Pen<Backend> {
     }
 
     fn place((x, y): (f64, f64)) -> BackendCoord {
-        // What is far outside the picture need not be exact, only finite.
-        let unit = |value: f64| (value * f64::from(UNITS)).round().clamp(-1e6, 1e6) as i32;
+        // What is outside the picture need not be exact: a backend may hold all that a shape spans.
+        let unit = |value: f64| (value * f64::from(UNITS)).round().clamp(-2e3, 8e4) as i32;
         (unit(x), unit(y))
     }
 

@@ -174,7 +174,7 @@ pub fn rehearse(config: &RunConfig, wanted: &Wanted, mut enough: impl FnMut(SimT
     let mut observers = watchers.all();
     let mut simulation = Simulation::new(config, &mut observers);
     while simulation.step() {
-        if simulation.events() % 1_024 == 0 && enough(simulation.now()) {
+        if simulation.events().is_multiple_of(1_024) && enough(simulation.now()) {
             break;
         }
     }

@@ -441,7 +441,7 @@ mod tests {
 
     #[test]
     fn what_is_expected_is_the_integral_of_the_rate() {
-        let ms = |ms| SimTime(ms * 1_000_000);
+        let ms = |ms: u64| SimTime(ms * 1_000_000);
         let phase = |factor| Phase { from: ms(10), lasts: Some(Span(20_000_000)), every: None, factor };
         // One in a millisecond, but ten times that for 20 of the 100 ms.
         let config = open(Spacing::Even, vec![phase(10.0)]);

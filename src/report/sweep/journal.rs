@@ -384,11 +384,22 @@ fn numbers(json: &Json) -> Option<Vec<u64>> {
     json.as_array()?.iter().map(Json::as_u64).collect()
 }
 
+/// Counts of a list of cells that a run can have: all of them together are the operations of one run.
+fn counts(counts: impl Iterator<Item = u64>) -> Option<u64> {
+    let mut all = 0;
+    for count in counts {
+        all += u64::from(u32::try_from(count).ok()?);
+    }
+    u32::try_from(all).ok().map(u64::from)
+}
+
 fn latency_of(json: &Json) -> Option<BTreeMap<(usize, usize), Cells>> {
     let one = |json: &Json| {
         let (kind, outcome) = (json["kind"].as_u64()? as usize, json["outcome"].as_u64()? as usize);
-        let cells: Vec<(u64, u64)> = numbers(&json["cells"])?.chunks(2).map(|pair| (pair[0], pair[1])).collect();
-        let count = cells.iter().map(|(_, count)| count).sum();
+        let numbers = numbers(&json["cells"])?;
+        let pair = |pair: &[u64]| Some((*pair.first()?, *pair.get(1)?));
+        let cells: Vec<(u64, u64)> = numbers.chunks(2).map(pair).collect::<Option<_>>()?;
+        let count = counts(cells.iter().map(|(_, count)| *count))?;
         let is_sound = kind < OpKind::ALL.len() && outcome < OUTCOMES && cells.is_sorted_by(|a, b| a.0 < b.0);
         is_sound.then_some(((kind, outcome), Cells { cells, count, max: json["max"].as_u64()? }))
     };
@@ -397,14 +408,17 @@ fn latency_of(json: &Json) -> Option<BTreeMap<(usize, usize), Cells>> {
 
 fn fresh_of(json: &Json) -> Option<Freshness> {
     let mut freshness = Freshness::default();
-    for cell in numbers(&json["fresh"])?.chunks(3) {
+    let (fresh, pairs) = (numbers(&json["fresh"])?, numbers(&json["pairs"])?);
+    counts(fresh.iter().skip(2).step_by(3).copied())?;
+    for cell in fresh.chunks(3) {
         let &[place, fresh, all] = cell else { return None };
-        if place > Freshness::last_cell() as u64 {
+        if place > Freshness::last_cell() as u64 || fresh > all {
             return None;
         }
         freshness.add_cell(place as usize, [fresh, all]);
     }
-    for pair in numbers(&json["pairs"])?.chunks(2) {
+    counts(pairs.iter().skip(1).step_by(2).copied())?;
+    for pair in pairs.chunks(2) {
         let &[after, count] = pair else { return None };
         freshness.tried(Threshold::From(Span(after)), u32::try_from(count).ok()?);
     }
@@ -413,4 +427,76 @@ fn fresh_of(json: &Json) -> Option<Freshness> {
         freshness.tried(Threshold::Never, never);
     }
     Some(freshness)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::expectation::{Narrow, Query};
+    use crate::measure::tally::Spread;
+
+    #[test]
+    fn a_run_reads_back_to_the_last_bit() {
+        let metric = |path: &str| Metric::from_path(path).expect("a metric");
+        let query = |path: &str| Query { metric: metric(path), narrow: Narrow::default() };
+        let numbers =
+            [0.1 + 0.2, 1.0 / 3.0, 5e-324, f64::MAX, -0.0, 1e21, 123_456_789.123_456_79, std::f64::consts::SQRT_2];
+        let paths = Metric::all();
+        let columns: Values = paths.into_iter().zip(numbers.iter().map(|number| Value::Number(*number))).collect();
+        let answers = [
+            ("get.count", Value::TooFewSamples),
+            ("convergence.time", Value::Never),
+            ("fresh_at(52.15ms)", Value::NotJudged),
+            ("lost.writes", Value::NothingToMeasure),
+        ];
+        let answers: BTreeMap<Query, Value> = answers.map(|(path, value)| (query(path), value)).into();
+        let findings: BTreeMap<Property, Finding> = [
+            (Property::Regular, Finding::Violated { violations: 7, example: "\"quoted\"\nand broken".into() }),
+            (Property::Convergence, Finding::NotJudged("because")),
+            (Property::Linearizable, Finding::Held),
+        ]
+        .into();
+        let wanted = Wanted {
+            queries: answers.keys().cloned().collect(),
+            properties: findings.keys().copied().collect(),
+            marks: false,
+        };
+        let kept =
+            Kept { setting: 2, seed: 5, digest: u128::MAX - 3, has_broken_step: true, columns, answers, findings };
+        let windows = vec![("down".to_string(), vec![(metric("ops.success"), Value::Number(0.1))])];
+        let mut spread = Spread::<11>::default();
+        [1, 2_000, 5_000_000_000, u64::MAX].into_iter().for_each(|ns| spread.record(ns));
+        let mut freshness = Freshness::default();
+        freshness.record(Span(70), true);
+        freshness.record(Span(u64::MAX), false);
+        freshness.tried(Threshold::From(Span(1_234_567)), 3);
+        freshness.tried(Threshold::Never, 2);
+        let distributions = Distributions { latency: [((1, 0), Cells::of(&spread))].into(), freshness };
+        let record = Record { run: Run { kept, windows, unavailability: Some(0.1) }, distributions };
+
+        let line = line_of(&record);
+        let plan = Plan { wanted: &wanted, settings: 3, seeds: (5, 5) };
+        let read = |line: &str, plan| record_of(line.as_bytes(), plan, &mut BTreeSet::new());
+        let again = read(&line, plan).expect("it is a run of this plan");
+        assert_eq!(again.run, record.run);
+        let bits = |record: &Record| -> Vec<Option<u64>> {
+            record.run.kept.columns.iter().map(|(_, value)| value.number().map(f64::to_bits)).collect()
+        };
+        assert_eq!(bits(&again), bits(&record), "zero keeps its sign, too");
+        assert_eq!(again.distributions.latency, record.distributions.latency);
+        assert_eq!(line_of(&again), line);
+        // Runs that are none of the plan: another setting, another seed, other questions.
+        assert!(read(&line, Plan { settings: 2, ..plan }).is_none());
+        assert!(read(&line, Plan { seeds: (1, 4), ..plan }).is_none());
+        let other = Wanted::default();
+        assert!(read(&line, Plan { wanted: &other, ..plan }).is_none());
+        // Half a line, or a line of something else.
+        assert!(read(&line[..line.len() / 2], plan).is_none() && read("{}\n", plan).is_none());
+        // Damaged cells are told, and nothing is indexed by them.
+        for (whole, damaged) in
+            [("\"fresh\":[", "\"fresh\":[1,"), ("\"cells\":[", "\"cells\":[1,"), ("\"pairs\":[", "\"pairs\":[1,")]
+        {
+            assert!(read(&line.replacen(whole, damaged, 1), plan).is_none(), "{damaged}");
+        }
+    }
 }

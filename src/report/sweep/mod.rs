@@ -54,19 +54,18 @@ impl Cells {
 
     /// Adds all values of another.
     fn add(&mut self, other: &Cells) {
-        let mut sum = Vec::with_capacity(self.cells.len() + other.cells.len());
-        let (mut mine, mut theirs) = (self.cells.iter().copied().peekable(), other.cells.iter().copied().peekable());
+        let mut sum: Vec<(u64, u64)> = Vec::with_capacity(self.cells.len() + other.cells.len());
+        let (mut mine, mut theirs) = (self.cells.iter().peekable(), other.cells.iter().peekable());
         loop {
-            sum.push(match (mine.peek(), theirs.peek()) {
-                (Some(&(at, count)), Some(&(other_at, more))) if at == other_at => {
-                    (mine.next(), theirs.next());
-                    (at, count + more)
-                }
-                (Some(&one), Some(other)) if one.0 < other.0 => mine.next().map_or(one, |one| one),
-                (Some(&one), None) => mine.next().map_or(one, |one| one),
-                (_, Some(&one)) => theirs.next().map_or(one, |one| one),
-                (None, None) => break,
-            });
+            let is_mine_next = match (mine.peek(), theirs.peek()) {
+                (Some(one), Some(another)) => one.0 <= another.0,
+                (one, _) => one.is_some(),
+            };
+            let Some(&(at, count)) = (if is_mine_next { mine.next() } else { theirs.next() }) else { break };
+            match sum.last_mut() {
+                Some((last, total)) if *last == at => *total += count,
+                _ => sum.push((at, count)),
+            }
         }
         self.cells = sum;
         self.count += other.count;

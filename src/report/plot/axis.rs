@@ -79,7 +79,7 @@ impl Ruler {
         let share = match &self.kind {
             Kind::Linear { least, most } => (value - least) / (most - least),
             Kind::Log { .. } if value <= 0.0 => return self.zero.unwrap_or(self.begin),
-            Kind::Log { least, most } => log10(value / least) / log10(most / least),
+            Kind::Log { least, most } => decades(*least, value) / decades(*least, *most),
             Kind::Names(names) => (value + 0.5) / names.len().max(1) as f64,
         };
         self.begin + (self.end - self.begin) * share.clamp(0.0, 1.0)
@@ -128,7 +128,7 @@ impl Ruler {
     }
 
     fn log_ticks(&self, least: f64, most: f64, length: f64, apart: f64) -> Vec<Tick> {
-        let decades = log10(most / least);
+        let decades = decades(least, most);
         let per_decade = length / decades;
         let (first, last) = (log10(least).floor() as i32, log10(most).ceil() as i32);
         let factors: &[i32] = match per_decade / apart {
@@ -167,6 +167,12 @@ impl Ruler {
         }
         ticks
     }
+}
+
+/// How many powers of ten are between two values.
+fn decades(from: f64, to: f64) -> f64 {
+    // Not of the quotient, which may be infinite.
+    log10(to) - log10(from)
 }
 
 /// Ends of a linear axis: those that are asked for, else a little beyond the values.
@@ -261,7 +267,7 @@ mod tests {
         let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[1.0, 1000.0], 0.0, 300.0, NO_ROOM);
         assert_eq!(texts(&ruler, 50.0), ["1", "10", "100", "1,000"]);
         assert_eq!(ruler.place(10.0).round(), 100.0);
-        let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[1.0, 100.0], 0.0, 800.0, NO_ROOM);
+        let ruler = Ruler::new(&axis(Scale::Log, Form::Plain), &[1.0, 100.0], 0.0, 500.0, NO_ROOM);
         assert_eq!(texts(&ruler, 50.0), ["1", "2", "5", "10", "20", "50", "100"]);
         let ruler = Ruler::new(&axis(Scale::Log, Form::Percent), &[0.0001, 1.0], 400.0, 0.0, ROOM);
         assert_eq!(texts(&ruler, 40.0), ["0.01%", "0.1%", "1%", "10%", "100%"]);

@@ -79,7 +79,7 @@ function guarantee({ n, r, w, quorum }) {
   const lost = w === 1 ? "A write is acknowledged with one copy: if that node is lost before others have it, so is the write."
     : `A write is acknowledged with ${w} copies: it outlives the loss of any ${w - 1 === 1 ? "one of them" : `${w - 1} of them`}.`;
   const down = isSloppy
-    ? "With replicas down, stand-ins take their place: reads and writes go on while enough nodes can be reached."
+    ? "With replicas down, stand-ins take their place where the scenario lets them count: reads and writes then go on while enough nodes can be reached."
     : `A read needs ${r} of a key's ${n} replicas up, a write ${w}.`;
   return { sum, kind: meets ? (isSloppy ? "weakened" : "regular") : "eventual", words: [overlap, down, lost] };
 }

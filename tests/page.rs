@@ -3,7 +3,8 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
-    reason = "tests look for a browser, start programs, and say what they left out"
+    clippy::disallowed_types,
+    reason = "tests look for a browser, start programs, say what they left out, and share one sweep"
 )]
 
 use std::fs;

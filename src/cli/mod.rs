@@ -14,6 +14,7 @@ mod merge;
 mod out;
 mod plot;
 mod predict;
+mod report;
 mod run;
 mod shrink;
 mod stop;
@@ -99,6 +100,8 @@ enum Command {
         #[arg(long)]
         marks: bool,
     },
+    /// Make an HTML page of a run or a sweep: charts, verdicts, and what N, R and W to choose
+    Report(report::ReportArguments),
     /// Judge histories of operations: linearizable or not, and which operation is in the way
     History(history::HistoryArguments),
     /// Print completions for a shell
@@ -250,6 +253,7 @@ fn dispatch(command: Command) -> u8 {
         Command::Schema => print_data(crate::report::run_dir::pretty(&scenario::schema()).as_bytes()),
         Command::List { marks: true, .. } => list::marks(),
         Command::List { directory, marks: false } => list::list(&directory),
+        Command::Report(arguments) => report::report(&arguments),
         Command::History(arguments) => history::history(&arguments),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -69,7 +69,7 @@ pub(super) fn plot(arguments: &PlotArguments) -> u8 {
         match chosen(arguments, results) {
             Ok(figures) => jobs.push((results, figures)),
             Err(reason) => {
-                say(&format!("{}: {reason}", path_of(results).display()));
+                say(&format!("{}: {reason}", results.path().display()));
                 return BAD_INPUT;
             }
         }
@@ -95,13 +95,6 @@ pub(super) fn plot(arguments: &PlotArguments) -> u8 {
         }
     }
     print_data(written.as_bytes())
-}
-
-fn path_of(results: &Results) -> &Path {
-    match results {
-        Results::Run(run) => &run.path,
-        Results::Sweep(sweep) => &sweep.path,
-    }
 }
 
 /// The figures that are asked for, of those that the results have.
@@ -149,10 +142,10 @@ fn each_has_its_file(arguments: &PlotArguments, jobs: &[(&Results, Vec<Figure>)]
         for figure in figures {
             let place = place(arguments, results, figure);
             if let Some((_, other)) = taken.iter().find(|(known, _)| *known == place) {
-                let (one, other, file) = (path_of(results).display(), other.display(), place.0.join(&place.1));
+                let (one, other, file) = (results.path().display(), other.display(), place.0.join(&place.1));
                 return Err(format!("figures of {other} and {one} would both be {}", file.display()));
             }
-            taken.push((place, path_of(results)));
+            taken.push((place, results.path()));
         }
     }
     Ok(())
@@ -162,7 +155,7 @@ fn say_absent(results: &Results, figures: &[Figure]) {
     let is_absent = |name: &&str| !figures.iter().any(|figure| figure.name == *name);
     let absent: Vec<&str> = figures::names(results).into_iter().filter(is_absent).collect();
     if !absent.is_empty() {
-        say(&format!("{}: nothing to show for {}", path_of(results).display(), absent.join(", ")));
+        say(&format!("{}: nothing to show for {}", results.path().display(), absent.join(", ")));
     }
 }
 
@@ -188,7 +181,7 @@ fn write(arguments: &PlotArguments, results: &Results, figure: &Figure) -> Resul
 
 /// The directory and the stem of the files of a figure.
 fn place(arguments: &PlotArguments, results: &Results, figure: &Figure) -> (PathBuf, String) {
-    let path = path_of(results);
+    let path = results.path();
     let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let directory = arguments.out.clone().unwrap_or_else(|| beside.join("figures"));
     let stem = match results {

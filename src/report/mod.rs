@@ -7,6 +7,7 @@ pub mod figure;
 pub mod figures;
 pub mod histories;
 pub mod history_log;
+pub mod page;
 pub mod play;
 pub mod plot;
 pub mod predict;

@@ -148,6 +148,14 @@ pub enum Results {
 }
 
 impl Results {
+    /// Where they lie.
+    pub fn path(&self) -> &Path {
+        match self {
+            Results::Run(run) => &run.path,
+            Results::Sweep(sweep) => &sweep.path,
+        }
+    }
+
     /// Reads one directory: of a run or of a sweep.
     ///
     /// # Errors

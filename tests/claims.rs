@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use dynamo_sim::report::run_dir::sorted_entries;
 use serde_json::Value as Json;
@@ -108,6 +108,16 @@ fn numbers_of_the_ledger_are_expected_by_its_scenarios() {
     }
 }
 
+fn play(path: &str, more: &[&str], out: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dynamo-sim"));
+    command.args(["run", path, "--force", "-j", "1"]).args(more).arg("--out").arg(out).current_dir(ROOT);
+    command.output().expect("the program starts")
+}
+
+fn said(run: &Output) -> String {
+    [&run.stdout, &run.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
 #[test]
 fn scripts_of_the_ledger_come_out_as_they_say() {
     let out = tempfile::tempdir().expect("a folder for results");
@@ -118,15 +128,53 @@ fn scripts_of_the_ledger_come_out_as_they_say() {
         if scenario.get("claims").is_none() || !is_script || !is_short {
             continue;
         }
-        let run = Command::new(env!("CARGO_BIN_EXE_dynamo-sim"))
-            .args(["run", &path, "--force", "-j", "1", "--out"])
-            .arg(out.path())
-            .current_dir(ROOT)
-            .output()
-            .expect("the program starts");
-        let said = String::from_utf8_lossy(&run.stdout);
-        assert_eq!(run.status.code(), Some(0), "{path}:\n{said}{}", String::from_utf8_lossy(&run.stderr));
+        let run = play(&path, &[], out.path());
+        assert_eq!(run.status.code(), Some(0), "{path}:\n{}", said(&run));
         played += 1;
     }
     assert!(played >= 40, "only {played} scripts were played");
+}
+
+/// A change to a script that makes its claim untrue, or true where it is not.
+const OTHERWISE: [(&str, &str); 30] = [
+    ("a1-a2-list-and-context", "script.blind.put.context=with-context"),
+    ("a5-q22-when-writes-fail", "cluster.replication.stand_in_acks=ignore"),
+    ("b1-place-of-cart-123", "cluster.placement.hash=murmur3"),
+    ("b5-two-tokens-one-copy", "keys.K.at=95deg"),
+    ("b7-figure-2-ranges", "cluster.placement.boundary=after"),
+    ("b15-too-few-racks", "cluster.placement.spread=nodes"),
+    ("c4-who-may-lead", "script.p4.put.via=A"),
+    ("c7-states-of-a-request", "cluster.read_repair=off"),
+    ("c8-c9-all-are-asked", r#"cluster.replication={"n":2,"r":1,"w":1}"#),
+    ("c10-walk-through-of-a-write", "script.put.put.via=A"),
+    ("g3-g7-who-hears-of-a-death", "cluster.detector=perfect"),
+    ("g9-one-round-drawn", "script.N2-N4.at=12500ms"),
+    ("h2-then-b-and-c", r#"script.put.put={"key":"K","value":"v1","via":"B","w":1,"reaches":["B"]}"#),
+    ("h3-the-hint-goes-outside", "cluster.replication.quorum=strict"),
+    ("h4-stand-in-dies-first", "script.disk-C.crash.disk=kept"),
+    ("h5-life-of-a-hint", "script.answers-lost.link.loss=0"),
+    ("h10-repair-before-or-after", "cluster.read_repair.wait=1ms"),
+    ("h11-only-what-is-read", "script.get.get.key=never-read"),
+    ("m3-from-hash-to-repair", "cluster.versioning=last_write_wins"),
+    ("q1-quorums-that-meet", r#"script.write.put.legs={"write_request":{"B":"60ms"}}"#),
+    ("q2-quorums-that-miss", "cluster.replication.w=3"),
+    ("q7-read-during-write-all", "cluster.replication.r=3"),
+    ("q8-three-of-five", r#"script.write.put={"key":"K","value":"new","via":"coordinator","w":2,"reaches":["A","B"]}"#),
+    ("q10-q11-smallest-to-largest", "script.write.put.legs.write_request.C=41ms"),
+    ("v1-figure-3-clocks", "script.D4.put.via=Sy"),
+    ("v2-newer-or-beside", "cluster.versioning=last_write_wins"),
+    ("v3-three-answers", "script.v3.put.context=v2"),
+    ("v4-equal-newer-beside", "cluster.read_repair=off"),
+    ("v8-conflicts-refused", "script.ben.put.context=ann"),
+    ("v14-old-is-not-beside", "script.v1.put.w=3"),
+];
+
+#[test]
+fn scripts_break_where_their_claims_are_made_untrue() {
+    let out = tempfile::tempdir().expect("a folder for results");
+    for (name, change) in OTHERWISE {
+        let path = format!("scenarios/claims/{name}.json");
+        let run = play(&path, &["--set", change], out.path());
+        assert_eq!(run.status.code(), Some(1), "{name} with {change}:\n{}", said(&run));
+    }
 }

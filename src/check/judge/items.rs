@@ -116,7 +116,7 @@ mod tests {
         let mut items = Items::default();
         items.made(KEY, (0, 1), &less, &Siblings::one(version(1, full)));
         items.acked(SimTime(50), KEY, (0, 1));
-        let both = reconcile(Scheme::Dotted, [&[more.clone()][..], &[less][..]].into_iter());
+        let both = reconcile(Scheme::Dotted, [&[more.clone()][..], &[less][..]]);
         assert_eq!(items.returned(KEY, SimTime(60), &both), 0, "one of the two says that it is removed");
         assert_eq!(items.returned(KEY, SimTime(60), &Siblings::one(more)), 1, "alone the other shows it");
     }

@@ -459,7 +459,9 @@ impl<'a> Simulation<'a> {
         let scripted = if op.is_scripted() { self.script.fates.get(&op) } else { None };
         let key = self.commons.luck(op);
         let envelope = Envelope { from, to, group, leg, op: key, replica, attempt, bytes };
-        let fate = match scripted.and_then(|fates| fates.fate(leg, replica)) {
+        // A repair and its answer travel the same leg; the replica that a script names sends the second.
+        let named = if matches!(message, Message::RepairAck { .. }) { from.0 } else { replica };
+        let fate = match scripted.and_then(|fates| fates.fate(leg, named)) {
             None => self.network.send(self.now, &envelope),
             Some(fate) => {
                 let fate = match fate {

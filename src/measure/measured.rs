@@ -433,9 +433,9 @@ impl Measured {
             }
             Metric::GossipConvergenceRounds => option(end.gossip_convergence.map(|(rounds, _)| rounds as f64)),
             Metric::GossipConvergenceTime => option(end.gossip_convergence.map(|(_, took)| took.as_ms())),
-            Metric::GossipAgreementMin if self.has_gossip => Value::Number(self.parts.agreement_min),
-            Metric::GossipAgreementEnd if self.has_gossip => Value::Number(end.agreement_end),
-            Metric::GossipSplitRings if self.has_gossip => Value::Number(end.split_rings as f64),
+            Metric::GossipAgreementMin if self.has_views() => Value::Number(self.parts.agreement_min),
+            Metric::GossipAgreementEnd if self.has_views() => Value::Number(end.agreement_end),
+            Metric::GossipSplitRings if self.has_views() => Value::Number(end.split_rings as f64),
             // What was detected is known of all nodes together.
             Metric::DetectionLatency(_)
             | Metric::DetectionMistake(_)
@@ -469,6 +469,11 @@ impl Measured {
 
     fn has_moves(&self) -> bool {
         !self.end.moves.is_empty()
+    }
+
+    /// Whether views are worth comparing: nodes gossip, or do not although members came or went.
+    fn has_views(&self) -> bool {
+        self.has_gossip || self.has_moves()
     }
 
     fn window(&self, scope: &Scope) -> &WindowTotals {

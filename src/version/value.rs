@@ -79,6 +79,7 @@ impl Value {
 
     fn to_set(&self, rule: MergeRule) -> SetValue {
         match self {
+            Value::Set(set) if rule == MergeRule::SetOrSet => set.tagged(),
             Value::Set(set) => (**set).clone(),
             _ if rule == MergeRule::SetOrSet => SetValue::Tagged(Tags::default()),
             _ => SetValue::Plain(Vec::new()),
@@ -115,6 +116,17 @@ impl SetValue {
             set.add(item, tag + i as u64);
         }
         set
+    }
+
+    /// The same items with a tag each. Those of a plain set, which a script or a first value brings, all get tag 0: who
+    /// removes one on one branch removes it on all.
+    fn tagged(&self) -> SetValue {
+        match self {
+            SetValue::Plain(items) => {
+                SetValue::Tagged(Tags { added: items.iter().map(|&item| (item, 0)).collect(), removed: Vec::new() })
+            }
+            SetValue::Tagged(_) => self.clone(),
+        }
     }
 
     /// The items, sorted.
@@ -303,7 +315,7 @@ pub fn merge_values(rule: MergeRule, versions: &[Version]) -> Value {
         }
         MergeRule::SetUnion | MergeRule::SetOrSet => {
             let sets = versions.iter().filter_map(|version| match version.value() {
-                Value::Set(set) => Some((**set).clone()),
+                Value::Set(_) => Some(version.value().to_set(rule)),
                 _ => None,
             });
             let merged = sets.reduce(|mut all, set| {
@@ -377,6 +389,15 @@ mod tests {
         // A book added without knowledge of the removal wins.
         let eve = cart.with_item(BOOK, 20, rule);
         assert_eq!(merge_values(rule, &[sibling(5, ben), sibling(6, eve)]).items()[..], [BOOK]);
+    }
+
+    #[test]
+    fn a_plain_set_becomes_one_of_tags_alike_on_every_branch() {
+        let rule = MergeRule::SetOrSet;
+        let cart = set(&[BOOK], 7, MergeRule::SetUnion);
+        let ann = cart.with_item(DVD, 10, rule);
+        let ben = cart.without_item(BOOK, rule);
+        assert_eq!(merge_values(rule, &[sibling(1, ann), sibling(2, ben)]).items()[..], [DVD]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ghost::Event;
 use crate::kernel::ids::KeyId;
 use crate::kernel::time::SimTime;
-use crate::version::{Siblings, Value, Version};
+use crate::version::{MergeRule, Siblings, Value, Version, merge_values};
 
 /// Removals that are remembered.
 const REMEMBERED: usize = 1 << 16;
@@ -19,8 +19,9 @@ pub(super) struct Items {
     removed: BTreeMap<(KeyId, u32), SimTime>,
 }
 
+/// What a client finds in these siblings: all items, less those that an observed-remove set has seen removed.
 fn items_of(versions: &[Version]) -> BTreeSet<u32> {
-    versions.iter().flat_map(|version| version.value().items()).collect()
+    merge_values(MergeRule::SetUnion, versions).items().into_iter().collect()
 }
 
 impl Items {
@@ -64,7 +65,7 @@ impl Items {
 mod tests {
     use super::*;
     use crate::kernel::ids::ActorId;
-    use crate::version::{MergeRule, Scheme, SetValue, Write, WriteId, coordinate};
+    use crate::version::{Scheme, SetValue, Write, WriteId, coordinate, reconcile};
 
     const KEY: KeyId = KeyId(3);
 
@@ -93,6 +94,31 @@ mod tests {
         assert_eq!(items.returned(KeyId(4), SimTime(50), &full), 0, "another key's");
         assert_eq!(items.returned(KEY, SimTime(50), &full), 1);
         assert_eq!(items.returned(KEY, SimTime(60), &full), 0, "one return counts once");
+    }
+
+    #[test]
+    fn an_item_that_a_sibling_knows_to_be_removed_is_not_shown() {
+        let version = |number, set| {
+            let write = Write {
+                actor: ActorId(number as u32),
+                now_ms: 0,
+                stamp: number,
+                value: set,
+                size: 1,
+                write: WriteId(number),
+                issued: 1,
+            };
+            coordinate(Scheme::Dotted, &[], &[], write)
+        };
+        let rule = MergeRule::SetOrSet;
+        let full = Value::Set(SetValue::from_items(&[1], 0, rule).into());
+        let (more, less) = (version(2, full.with_item(2, 9, rule)), version(3, full.without_item(1, rule)));
+        let mut items = Items::default();
+        items.made(KEY, (0, 1), &less, &Siblings::one(version(1, full)));
+        items.acked(SimTime(50), KEY, (0, 1));
+        let both = reconcile(Scheme::Dotted, [&[more.clone()][..], &[less][..]]);
+        assert_eq!(items.returned(KEY, SimTime(60), &both), 0, "one of the two says that it is removed");
+        assert_eq!(items.returned(KEY, SimTime(60), &Siblings::one(more)), 1, "alone the other shows it");
     }
 
     #[test]

@@ -8,6 +8,7 @@ if [ "${1:-}" = --check ]; then
   unset UPDATE_GOLDEN
   shift
 fi
-for page in "${@:-pbs}"; do
+[ $# -gt 0 ] || set -- pbs ledger
+for page in "$@"; do
   cargo test --release --test "$page" -- --ignored
 done

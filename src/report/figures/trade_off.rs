@@ -25,10 +25,16 @@ pub fn of_puts(sweep: &SweepFiles) -> Option<Figure> {
 
 fn trade_off(sweep: &SweepFiles, name: &str, latency: &str, ops: &str) -> Option<Figure> {
     let settings = Settings::of(sweep);
+    let calm = sweep.summary["frontier"]["window"].as_str().filter(|window| *window != "all");
     let mut placed: Vec<(&Setting, Point)> = Vec::new();
-    for (setting, row) in settings.list.iter().zip(sweep.settings.rows()) {
-        if let (Some((x, x_interval)), Some((y, y_interval))) =
-            (with_interval(&row, latency), with_interval(&row, STALE))
+    for (setting, whole) in settings.list.iter().zip(sweep.settings.rows()) {
+        let row = match calm {
+            Some(window) => rows_of(&sweep.windows, setting).find(|row| row.text("window") == window),
+            None => Some(whole),
+        };
+        if let Some(row) = row
+            && let (Some((x, x_interval)), Some((y, y_interval))) =
+                (with_interval(&row, latency), with_interval(&row, STALE))
         {
             let label = Some(settings.label(setting));
             placed.push((setting, Point { x, y, x_interval, y_interval, label }));
@@ -81,6 +87,9 @@ fn trade_off(sweep: &SweepFiles, name: &str, latency: &str, ops: &str) -> Option
     }
     if placed.iter().any(|(_, point)| point.y == 0.0) {
         notes.push("0% has a place of its own below the logarithmic axis.".into());
+    }
+    if calm.is_some() {
+        notes.push("Before the first fault; who fails during one is in the figure of availability.".into());
     }
     let about = settings.about_labelled(&settings.of_medians());
     Some(Figure {

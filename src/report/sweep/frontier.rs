@@ -1,12 +1,13 @@
 //! Which settings are worth having: those that no other beats in everything that counts.
 //!
-//! Smaller is better throughout. A difference counts only if the 95 % interval of the differences paired by seed lies on
+//! Latency and staleness are those before the first fault, if there are any: what fails while nodes are down counts as
+//! unavailability, and the timeouts of those operations would hide how fast the others are. Smaller is better throughout. A difference counts only if the 95 % interval of the differences paired by seed lies on
 //! one side of zero; with fewer than six seeds that is if they all agree in sign. Everything else is a tie.
 
 use serde_json::{Value as Json, json};
 
 use super::Folded;
-use super::statistics::{by_seed, middle, paired};
+use super::statistics::{by_seed_in, middle, paired};
 use crate::check::expectation::shown;
 use crate::measure::Metric;
 use crate::measure::metrics::{OpKind, Stat, Unit};
@@ -39,6 +40,17 @@ pub fn dominators(criteria: &[Numbers], settings: usize) -> Vec<Vec<usize>> {
         other != one && all().all(|it| it != Compared::Worse) && all().any(|it| it == Compared::Better)
     };
     (0..settings).map(|one| (0..settings).filter(|other| dominates(*other, one)).collect()).collect()
+}
+
+/// The whole of a run.
+const ALL: &str = "all";
+/// The window before the first fault.
+const BEFORE: &str = "before";
+
+/// The window that latency and staleness are compared in.
+fn calm(folded: &Folded) -> &'static str {
+    let has_before = |run: &super::Run| run.windows.iter().any(|(name, _)| name == BEFORE);
+    if folded.count() > 0 && folded.runs().all(has_before) { BEFORE } else { ALL }
 }
 
 /// What settings are compared by.
@@ -74,6 +86,8 @@ pub struct Frontier {
     pub statements: Vec<String>,
     /// What to know of the comparison.
     pub notes: Vec<String>,
+    /// The window that latency and staleness are of.
+    pub window: &'static str,
 }
 
 impl Frontier {
@@ -82,7 +96,7 @@ impl Frontier {
         let dominated = self.dominated.iter();
         let dominated: Vec<Json> =
             dominated.map(|one| json!({ "setting": one.setting, "by": one.by, "text": one.text })).collect();
-        json!({ "of": self.of, "best": self.best, "dominated": dominated })
+        json!({ "of": self.of, "window": self.window, "best": self.best, "dominated": dominated })
     }
 }
 
@@ -92,7 +106,8 @@ pub fn frontier(loaded: &Loaded, folded: &Folded, seeds: (u64, u64)) -> Option<F
     if groups.iter().all(|(_, members)| members.len() < 2) {
         return None;
     }
-    let (criteria, mut notes) = criteria(loaded, folded, seeds);
+    let window = calm(folded);
+    let (criteria, mut notes) = criteria(loaded, folded, seeds, window);
     if criteria.is_empty() {
         return None;
     }
@@ -102,6 +117,7 @@ pub fn frontier(loaded: &Loaded, folded: &Folded, seeds: (u64, u64)) -> Option<F
         dominated: Vec::new(),
         statements: Vec::new(),
         notes: Vec::new(),
+        window,
     };
     for (name, members) in &groups {
         if members.len() < 2 {
@@ -214,10 +230,10 @@ fn groups(loaded: &Loaded) -> Vec<(String, Vec<usize>)> {
 }
 
 /// What the settings of this sweep can be compared by, and what to know of it.
-fn criteria(loaded: &Loaded, folded: &Folded, seeds: (u64, u64)) -> (Vec<Criterion>, Vec<String>) {
+fn criteria(loaded: &Loaded, folded: &Folded, seeds: (u64, u64), window: &str) -> (Vec<Criterion>, Vec<String>) {
     let numbers = |metric: &Metric| -> Numbers {
         let settings = loaded.settings.iter();
-        settings.map(|setting| by_seed(folded, setting.number, seeds, metric)).collect()
+        settings.map(|setting| by_seed_in(folded, setting.number, seeds, metric, window)).collect()
     };
     let has_any = |numbers: &Numbers| numbers.iter().flatten().any(Option::is_some);
     let has_all = |numbers: &Numbers| {
@@ -226,7 +242,10 @@ fn criteria(loaded: &Loaded, folded: &Folded, seeds: (u64, u64)) -> (Vec<Criteri
     };
     let mut found = Vec::new();
     let mut notes = Vec::new();
-    let count = |op: OpKind| has_any(&numbers(&Metric::Count(op)));
+    if window != ALL {
+        notes.push("latency and staleness are compared before the first fault, failures in the worst one".into());
+    }
+    let count = |op: OpKind| has_any(&numbers(&Metric::Success(op)));
     let writes = if count(OpKind::Put) { OpKind::Put } else { OpKind::Update };
     for op in [OpKind::Get, writes].into_iter().filter(|op| count(*op)) {
         let stats = [(Stat::P999, "P99.9"), (Stat::P99, "P99"), (Stat::P90, "P90"), (Stat::P50, "the median")];

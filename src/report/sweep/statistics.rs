@@ -44,6 +44,18 @@ pub fn by_seed(folded: &Folded, setting: u32, seeds: (u64, u64), metric: &Metric
     (seeds.0..=seeds.1).map(number).collect()
 }
 
+/// A metric of a setting by seed in a window that is not `all`, as the window's headline numbers have it.
+pub fn by_seed_in(folded: &Folded, setting: u32, seeds: (u64, u64), metric: &Metric, window: &str) -> Vec<Option<f64>> {
+    let number = |seed| {
+        let run = folded.run(setting, seed)?;
+        let Some((_, values)) = run.windows.iter().find(|(name, _)| name == window) else {
+            return run.kept.number(metric);
+        };
+        values.iter().find(|(known, _)| known == metric).and_then(|(_, value)| value.number())
+    };
+    (seeds.0..=seeds.1).map(number).collect()
+}
+
 /// Pairs of settings that differ in one axis only, by numbers: setting, the neighbour before it on the axis (skipped
 /// combinations are passed over), number of the axis.
 pub fn neighbours(loaded: &Loaded) -> Vec<(u32, u32, usize)> {

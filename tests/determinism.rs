@@ -80,16 +80,7 @@ struct Listener {
 
 impl Observer for Listener {
     fn interest(&self) -> Interest {
-        Interest {
-            operations: true,
-            notes: true,
-            changes: true,
-            waits: true,
-            messages: true,
-            faults: true,
-            totals: true,
-            marks: true,
-        }
+        Interest::ALL
     }
     fn observe(&mut self, _: SimTime, _: &Observation<'_>) {
         self.heard += 1;

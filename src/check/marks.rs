@@ -125,6 +125,8 @@ impl<'a> Marker<'a> {
             | Note::Waited { .. }
             | Note::Removed { .. }
             | Note::Flushed { .. }
+            | Note::Served { .. }
+            | Note::Gathered { .. }
             | Note::RepairSent { .. }
             | Note::ViewChanged
             | Note::ChangeInPlace { .. } => {}

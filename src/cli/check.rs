@@ -6,10 +6,9 @@ use std::io::Write;
 
 use rayon::prelude::*;
 
-use super::campaign::config_of;
+use super::campaign::{MAX_RUNS, config_of};
 use super::load::{open, or_say};
 use super::out::{is_heard_by_a_person, print_data, say};
-use super::run::MAX_RUNS;
 use super::{BAD_INPUT, CheckArguments, CheckFormat, HELD};
 use crate::check::{Expectation, Property};
 use crate::report::run_dir::pretty;

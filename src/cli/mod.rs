@@ -6,12 +6,19 @@
 
 mod campaign;
 mod check;
+mod dry_run;
 mod history;
 mod list;
 mod load;
+mod merge;
 mod out;
+mod plot;
+mod predict;
+mod report;
 mod run;
 mod shrink;
+mod stop;
+mod sweep;
 mod trace;
 mod verify;
 
@@ -24,7 +31,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 #[cfg(feature = "mutants")]
 use crate::kernel::mutant::{self, Mutant};
 use crate::scenario;
-use out::{print_data, say};
+use out::print_data;
+#[cfg(feature = "mutants")]
+use out::say;
 
 /// All that was expected came out.
 const HELD: u8 = 0;
@@ -55,14 +64,22 @@ struct Arguments {
 enum Command {
     /// Run a scenario: one run, or all points of its sweep over all seeds
     Run(RunArguments),
+    /// Play all points of a scenario's sweep over all seeds; it can be interrupted, resumed and split into shards
+    Sweep(sweep::SweepArguments),
+    /// Join the shards of a sweep into the results that one sweep gives
+    Merge(merge::MergeArguments),
     /// Print one run event by event, all of it or what concerns a key, node, operation or time
     Trace(trace::TraceArguments),
     /// Play one run again: print what came out and its digest, or verify that two processes play the same run
     Replay(trace::ReplayArguments),
+    /// Predict staleness and latency by the WARS model, and compare with what simulated runs show
+    Predict(predict::PredictArguments),
     /// Check properties over many seeds with random faults: of a scenario, or of the built-in profile
     Check(CheckArguments),
     /// Make a failing run the smallest scenario that still breaks the same
     Shrink(shrink::ShrinkArguments),
+    /// Draw figures of results, from their files alone
+    Plot(plot::PlotArguments),
     /// Check scenario files without running them
     Validate {
         /// Scenario files; `-` is standard input
@@ -83,6 +100,8 @@ enum Command {
         #[arg(long)]
         marks: bool,
     },
+    /// Make an HTML page of a run or a sweep: charts, verdicts, and what N, R and W to choose
+    Report(report::ReportArguments),
     /// Judge histories of operations: linearizable or not, and which operation is in the way
     History(history::HistoryArguments),
     /// Print completions for a shell
@@ -93,9 +112,10 @@ enum Command {
 }
 
 /// How results are printed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 enum Format {
     /// For people
+    #[default]
     Text,
     /// As summary.json
     Json,
@@ -146,12 +166,22 @@ struct RunArguments {
         hide_default_value = true
     )]
     file: String,
-    /// One seed, instead of those the scenario names
-    #[arg(long, value_name = "N", value_parser = scenario::numbers::parse_seed, conflicts_with = "seeds")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    common: Common,
     /// With the faults and the setting that `check` draws for this seed
     #[arg(long, conflicts_with = "seeds")]
     chaos: bool,
+    /// Write history.jsonl, as measure.history does; single runs only
+    #[arg(long)]
+    history: bool,
+}
+
+/// What is asked of one run and of many.
+#[derive(Debug, Default, clap::Args)]
+struct Common {
+    /// One seed, instead of those the scenario names
+    #[arg(long, value_name = "N", value_parser = scenario::numbers::parse_seed, conflicts_with = "seeds")]
+    seed: Option<u64>,
     /// Several seeds: a count, or `first..last`
     #[arg(long, value_name = "A..B", value_parser = scenario::numbers::parse_seeds)]
     seeds: Option<scenario::numbers::Seeds>,
@@ -170,9 +200,6 @@ struct RunArguments {
     /// Overwrite other results
     #[arg(long)]
     force: bool,
-    /// Write history.jsonl, as measure.history does; single runs only
-    #[arg(long)]
-    history: bool,
     /// Print nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -198,12 +225,7 @@ fn mutant_ids() -> clap::builder::PossibleValuesParser {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    // A file stands under its name only when it is whole, and the manifest comes last: to stop at once leaves nothing
-    // that looks like results. Where no handler can be set the system stops the program by itself.
-    let _ = ctrlc::set_handler(|| {
-        say("interrupted");
-        std::process::exit(INTERRUPTED);
-    });
+    stop::on_signals();
     let arguments = Arguments::parse();
     #[cfg(feature = "mutants")]
     if let Some(bug) = arguments.mutant.as_deref().and_then(Mutant::from_id) {
@@ -216,10 +238,14 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> u8 {
     match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Replay(arguments) => trace::replay(&arguments),
+        Command::Predict(arguments) => predict::predict(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Shrink(arguments) => shrink::shrink(&arguments),
+        Command::Plot(arguments) => plot::plot(&arguments),
         Command::Validate { files, set } => {
             let results = files.iter().map(|file| run::validate(file, &set));
             results.max().unwrap_or(HELD)
@@ -227,6 +253,7 @@ fn dispatch(command: Command) -> u8 {
         Command::Schema => print_data(crate::report::run_dir::pretty(&scenario::schema()).as_bytes()),
         Command::List { marks: true, .. } => list::marks(),
         Command::List { directory, marks: false } => list::list(&directory),
+        Command::Report(arguments) => report::report(&arguments),
         Command::History(arguments) => history::history(&arguments),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -250,9 +277,10 @@ mod tests {
         let arguments =
             ["dynamo-sim", "run", "a.json", "--seeds", "3..5", "-j", "2", "--set", "cluster.nodes=7", "--force"];
         let Command::Run(run) = Arguments::parse_from(arguments).command else { panic!("it is a run") };
-        assert_eq!(run.seeds.map(|seeds| seeds.bounds(1)), Some((3, 5)));
-        assert_eq!(run.set, [("cluster.nodes".to_string(), "7".to_string())]);
-        assert!(run.force && !run.quiet);
+        let common = run.common;
+        assert_eq!(common.seeds.map(|seeds| seeds.bounds(1)), Some((3, 5)));
+        assert_eq!(common.set, [("cluster.nodes".to_string(), "7".to_string())]);
+        assert!(common.force && !common.quiet);
     }
 
     #[test]

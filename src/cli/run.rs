@@ -1,27 +1,24 @@
 //! `run` and `validate`: from a file to results.
 
-use std::path::PathBuf;
-
-use serde_json::{Value as Json, json};
-
 use super::campaign::{Plan, config_of};
 use super::load::{load, load_drawn};
 use super::out::{print_data, print_styled, say, terminal_width};
-use super::{BAD_INPUT, Format, HELD, NO_OUTPUT, RunArguments};
-use crate::check::{Expectation, Judgement, evaluate, exit_status};
+use super::sweep::{self, How};
+use super::{BAD_INPUT, Common, Format, HELD, NO_OUTPUT, RunArguments};
+use crate::check::{evaluate, exit_status};
 use crate::cluster::config::RunConfig;
+use crate::report::expect::Looked;
 use crate::report::history_log::HistoryLog;
+use crate::report::play::{play, play_watched};
 use crate::report::run_dir::pretty;
-use crate::report::summary::{About, number, summary};
-use crate::report::tables::{self, SettingRow};
+use crate::report::summary::{About, summary};
+use crate::report::sweep::files;
+use crate::report::tables;
 use crate::report::terminal::{self, Title};
-use crate::report::{Campaign, OutputError, RunDir, Wanted, expect};
+use crate::report::{Campaign, Manifest, May, OutputError, Played, RunDir, expect};
 
 /// The history of a run, in its directory.
 const HISTORY: &str = "history.jsonl";
-
-/// More runs than anyone means.
-pub(super) const MAX_RUNS: u64 = 1_000_000;
 
 /// Checks a scenario up to the first event.
 pub(super) fn validate(file: &str, set: &[(String, String)]) -> u8 {
@@ -51,277 +48,120 @@ fn plural(count: u64) -> &'static str {
 
 /// Runs a scenario and writes its results.
 pub(super) fn run(arguments: &RunArguments) -> u8 {
-    let drawn = match arguments.chaos {
-        true => load_drawn(&arguments.file, &arguments.set, arguments.seed),
-        false => load(&arguments.file, &arguments.set).map(|loaded| (loaded, 0)),
+    let (file, common) = (arguments.file.as_str(), &arguments.common);
+    let plan = match arguments.chaos {
+        true => load_drawn(file, &common.set, common.seed)
+            .and_then(|(loaded, seed)| Plan::of(file, loaded, common, Some(seed))),
+        false => Plan::read(file, common),
     };
-    let Some((loaded, drawn_for)) = drawn else { return BAD_INPUT };
-    let expectations = match expect::expectations(&loaded) {
-        Ok(expectations) => expectations,
-        Err(reason) => {
-            say(&format!("{}: {reason}", arguments.file));
-            return BAD_INPUT;
-        }
-    };
-    let base = loaded.base.seed.0;
-    let seeds = match (arguments.seed, arguments.seeds) {
-        _ if arguments.chaos => (drawn_for, drawn_for),
-        (Some(seed), _) => (seed, seed),
-        (None, Some(seeds)) => seeds.bounds(base),
-        (None, None) => loaded.base.sweep.seeds.bounds(base),
-    };
-    let runs = (seeds.1 - seeds.0).saturating_add(1).saturating_mul(loaded.settings.len() as u64);
-    if runs > MAX_RUNS {
-        say(&format!("{}: {runs} runs are more than {MAX_RUNS}", arguments.file));
-        return BAD_INPUT;
+    let Some(mut plan) = plan else { return BAD_INPUT };
+    match plan.is_single() {
+        true => single(&mut plan, common, arguments.history),
+        false => sweep::play(&mut plan, common, &How::default(), arguments.history),
     }
-    let mut plan = Plan { loaded: &loaded, seeds, wanted: Wanted::of(&expectations) };
-    if plan.is_single() {
-        plan.wanted = plan.wanted.with_unasserted(&expectations);
-    }
-    // What cannot run is an error before anything is written or simulated.
-    let mut notices = loaded.notices.clone();
-    for setting in 0..loaded.settings.len() {
-        match plan.config(setting, seeds.0) {
-            Ok((_, more)) => notices.extend(more),
-            Err(reason) => {
-                say(&format!("{}: {reason}", arguments.file));
-                return BAD_INPUT;
-            }
-        }
-    }
-    let mut seen = Vec::new();
-    notices.retain(|notice| {
-        let is_new = !seen.contains(notice);
-        seen.push(notice.clone());
-        is_new
+}
+
+/// Plays the only run and writes what came out.
+fn single(plan: &mut Plan<'_>, common: &Common, wants_history: bool) -> u8 {
+    plan.wanted = std::mem::take(&mut plan.wanted).with_unasserted(&plan.expectations);
+    let path = common.out.clone().unwrap_or_else(|| plan.results(&format!("run-{}", plan.seeds.0)));
+    let may = if common.force { May::Overwrite } else { May::Begin };
+    let (config, _) = plan.config(0, plan.seeds.0).expect("it was made before");
+    let played = RunDir::prepare(&path, &plan.hash(), may).and_then(|mut directory| {
+        let run = play_one(plan, &config, &mut directory, wants_history || config.measure.history)?;
+        Ok((directory, run))
     });
-    let hash = format!("{:032x}", loaded.hash);
-    let results = PathBuf::from("results").join(&loaded.name);
-    let default = if plan.is_single() { results.join(format!("run-{}", seeds.0)) } else { results.join("sweep") };
-    let path = arguments.out.clone().unwrap_or(default);
-    let mut directory = match RunDir::prepare(&path, &hash, arguments.force) {
-        Ok(directory) => directory,
+    let (directory, run) = match played {
+        Ok(played) => played,
         Err(error) => {
             say(&error.to_string());
             return NO_OUTPUT;
         }
     };
-    let campaign = match play(&plan, arguments, &mut directory, &mut notices) {
-        Ok(campaign) => campaign,
-        Err(status) => return status,
-    };
-    let judgements = evaluate(&expectations, &campaign);
-    let status = exit_status(&judgements, campaign.runs.iter().any(|run| run.has_broken_step()));
-    let over = Over {
-        arguments,
-        plan: &plan,
-        campaign: &campaign,
-        expectations: &expectations,
+    let campaign = Campaign::new(vec![run.kept()]);
+    let judgements = evaluate(&plan.expectations, &campaign);
+    let properties: Vec<Looked> = expect::looked_at(&plan.loaded, &plan.expectations, &run);
+    let values = &plan.loaded.settings[0].values;
+    let setting: Vec<(String, String)> = values.iter().map(|value| (value.axis.clone(), value.value.label())).collect();
+    let about = About {
+        scenario: &plan.loaded.name,
+        setting: &setting,
+        status: campaign.status(&campaign.runs()[0], &judgements),
         judgements: &judgements,
-        notices: &notices,
-        hash,
+        properties: &properties,
+        notices: &plan.notices,
     };
-    let (texts, written) = if plan.is_single() { over.single(directory) } else { over.sweep(directory) };
-    if let Err(error) = written {
+    let summary = pretty(&summary(&about, &config, &run));
+    if let Err(error) = write_single(plan, common, directory, &config, &run, &summary) {
         say(&error.to_string());
         return NO_OUTPUT;
     }
-    if arguments.quiet {
+    let status = exit_status(&judgements, run.has_broken_step());
+    if common.quiet {
         return status;
     }
-    let printed = match arguments.format {
-        Format::Text => print_styled(&format!("{texts}results in {}\n", path.display())),
-        Format::Json | Format::Csv => print_data(texts.as_bytes()),
+    let title =
+        Title { name: &plan.loaded.name, about: &plan.loaded.about, notices: &plan.notices, width: terminal_width() };
+    let printed = match common.format {
+        Format::Text => {
+            let text = terminal::run(&title, &config, &run, &judgements, &properties);
+            print_styled(&format!("{text}results in {}\n", path.display()))
+        }
+        Format::Json => print_data(summary.as_bytes()),
+        Format::Csv => {
+            let (axes, settings) = (files::axes(&plan.loaded), files::settings(&plan.loaded));
+            print_data(&tables::runs(&axes, &settings, &campaign, &judgements))
+        }
     };
     if printed == HELD { status } else { printed }
 }
 
-/// Plays all runs; the history of a single one goes to its directory meanwhile. `Err` is the exit status.
-fn play(
+/// Plays the only run; its history, if it is wanted, goes to its directory meanwhile.
+fn play_one(
     plan: &Plan<'_>,
-    arguments: &RunArguments,
+    config: &RunConfig,
     directory: &mut RunDir,
-    notices: &mut Vec<String>,
-) -> Result<Campaign, u8> {
-    let bad_input = |reason: String| {
-        say(&format!("{}: {reason}", arguments.file));
-        BAD_INPUT
-    };
-    let (config, _) = plan.config(0, plan.seeds.0).map_err(bad_input)?;
-    if !(arguments.history || config.measure.history) {
-        return plan.play(arguments.jobs).map_err(bad_input);
+    wants_history: bool,
+) -> Result<Played, OutputError> {
+    let setting = plan.loaded.settings[0].number;
+    if !wants_history {
+        return Ok(play(config, setting, &plan.wanted, true));
     }
-    if !plan.is_single() {
-        notices.push("no history is written of more than one run; --seed picks one".into());
-        return plan.play(arguments.jobs).map_err(bad_input);
-    }
-    let no_output = |error: OutputError| {
-        say(&error.to_string());
-        NO_OUTPUT
-    };
-    let file = directory.begin(HISTORY).map_err(no_output)?;
-    let mut log = HistoryLog::new(&config, file);
-    let campaign = plan.play_single(&config, &mut log);
-    directory.keep(HISTORY, log.finish()).map_err(no_output)?;
-    Ok(campaign)
+    let mut log = HistoryLog::new(config, directory.begin(HISTORY)?);
+    let run = play_watched(config, setting, &plan.wanted, true, Some(&mut log));
+    directory.keep(HISTORY, log.finish())?;
+    Ok(run)
 }
 
-/// Runs that are over.
-struct Over<'a> {
-    arguments: &'a RunArguments,
-    plan: &'a Plan<'a>,
-    campaign: &'a Campaign,
-    expectations: &'a [Expectation],
-    judgements: &'a [Judgement],
-    notices: &'a [String],
-    hash: String,
-}
-
-type Written = Result<PathBuf, OutputError>;
-
-impl Over<'_> {
-    fn title(&self) -> Title<'_> {
-        Title {
-            name: &self.plan.loaded.name,
-            about: &self.plan.loaded.about,
-            notices: self.notices,
-            width: terminal_width(),
-        }
-    }
-
-    fn axes(&self) -> Vec<String> {
-        self.plan.loaded.base.sweep.axes.iter().map(|axis| axis.name.to_string()).collect()
-    }
-
-    fn settings(&self) -> Vec<SettingRow> {
-        let settings = self.plan.loaded.settings.iter();
-        settings
-            .map(|setting| SettingRow {
-                number: setting.number,
-                labels: setting.values.iter().map(|value| value.value.label()).collect(),
-            })
-            .collect()
-    }
-
-    fn runs_csv(&self) -> Vec<u8> {
-        tables::runs(&self.axes(), &self.settings(), self.campaign, self.judgements)
-    }
-
-    fn seeds_and_digests(&self) -> (Vec<u64>, Vec<String>) {
-        let runs = self.campaign.runs.iter();
-        let seeds = (self.plan.seeds.0..=self.plan.seeds.1).collect();
-        (seeds, runs.map(|run| format!("{:032x}", run.end.digest)).collect())
-    }
-
-    /// What standard output gets, and where the files are.
-    fn single(&self, directory: RunDir) -> (String, Written) {
-        let run = &self.campaign.runs[0];
-        let (config, _) = self.plan.config(0, run.seed).expect("it was made before");
-        let values = &self.plan.loaded.settings[0].values;
-        let setting: Vec<(String, String)> =
-            values.iter().map(|value| (value.axis.clone(), value.value.label())).collect();
-        let properties = expect::looked_at(self.plan.loaded, self.expectations, run);
-        let about = About {
-            scenario: &self.plan.loaded.name,
-            setting: &setting,
-            status: self.campaign.status(run, self.judgements),
-            judgements: self.judgements,
-            properties: &properties,
-            notices: self.notices,
-        };
-        let summary = pretty(&summary(&about, &config, run));
-        let written = self.write_single(directory, &config, &summary);
-        let text = match self.arguments.format {
-            Format::Text => terminal::run(&self.title(), &config, run, self.judgements, &properties),
-            Format::Json => summary,
-            Format::Csv => String::from_utf8(self.runs_csv()).expect("tables are text"),
-        };
-        (text, written)
-    }
-
-    fn write_single(&self, mut directory: RunDir, config: &RunConfig, summary: &str) -> Written {
-        let run = &self.campaign.runs[0];
-        let measured = run.measured.as_ref().expect("a single run keeps all numbers");
-        directory.write("summary.json", summary.as_bytes())?;
-        directory.write("timeline.csv", &tables::timeline(config, measured))?;
-        directory.write("latency.csv", &tables::latency(measured))?;
-        directory.write("latency.hlog", &tables::hlog(config, measured))?;
-        directory.write("staleness.csv", &tables::staleness(measured))?;
-        let (seeds, digests) = self.seeds_and_digests();
-        directory.finish(&self.hash, &seeds, &digests)
-    }
-
-    fn sweep(&self, mut directory: RunDir) -> (String, Written) {
-        let (axes, settings) = (self.axes(), self.settings());
-        let runs = self.runs_csv();
-        let (seeds, digests) = self.seeds_and_digests();
-        let written = directory
-            .write("runs.csv", &runs)
-            .and_then(|()| {
-                directory.write("summary.csv", &tables::summary(&axes, &settings, self.campaign, self.judgements))
-            })
-            .and_then(|()| directory.finish(&self.hash, &seeds, &digests));
-        let text = match self.arguments.format {
-            Format::Text => {
-                let mut asked: Vec<_> = self.plan.wanted.queries.iter().map(|query| query.metric.clone()).collect();
-                asked.dedup();
-                terminal::sweep(&self.title(), &axes, &settings, self.campaign, self.judgements, &asked)
-            }
-            Format::Json => pretty(&self.sweep_json(&axes, &settings)),
-            Format::Csv => String::from_utf8(runs).expect("tables are text"),
-        };
-        (text, written)
-    }
-
-    fn sweep_json(&self, axes: &[String], settings: &[SettingRow]) -> Json {
-        let runs = self.campaign.runs.iter().map(|run| {
-            let labels = settings.iter().find(|setting| setting.number == run.setting).map(|setting| &setting.labels);
-            let setting: serde_json::Map<String, Json> = axes
-                .iter()
-                .zip(labels.into_iter().flatten())
-                .map(|(axis, label)| (axis.clone(), json!(label)))
-                .collect();
-            let metrics: serde_json::Map<String, Json> = run
-                .columns
-                .iter()
-                .map(|(metric, value)| {
-                    (metric.column(), value.number().map_or(Json::Null, |value| number(value, metric.unit())))
-                })
-                .collect();
-            json!({
-                "setting": setting,
-                "seed": run.seed,
-                "digest": format!("{:032x}", run.end.digest),
-                "status": self.campaign.status(run, self.judgements),
-                "metrics": metrics,
-            })
-        });
-        let expect = self.judgements.iter().map(|judgement| {
-            let held = match judgement.verdict {
-                crate::check::Verdict::Held => json!(true),
-                crate::check::Verdict::Broken => json!(false),
-                crate::check::Verdict::NotJudged => Json::Null,
-            };
-            let value = judgement.value.map(|value| number(value, judgement.unit));
-            json!({
-                "text": judgement.text, "setting": judgement.setting, "value": value, "held": held,
-                "because": judgement.because, "claim": judgement.claim,
-            })
-        });
-        json!({
-            "format": 1,
-            "scenario": self.plan.loaded.name,
-            "runs": runs.collect::<Vec<_>>(),
-            "expect": expect.collect::<Vec<_>>(),
-            "notices": self.notices,
-        })
-    }
+fn write_single(
+    plan: &Plan<'_>,
+    common: &Common,
+    mut directory: RunDir,
+    config: &RunConfig,
+    run: &Played,
+    summary: &str,
+) -> Result<(), OutputError> {
+    let measured = run.measured.as_ref().expect("a single run keeps all numbers");
+    directory.write("summary.json", summary.as_bytes())?;
+    directory.write("timeline.csv", &tables::timeline(config, measured))?;
+    directory.write("latency.csv", &tables::latency(measured))?;
+    directory.write("latency.hlog", &tables::hlog(config, measured))?;
+    directory.write("staleness.csv", &tables::staleness(measured))?;
+    directory.write("scenario.json", plan.loaded.text.as_bytes())?;
+    directory.finish(&Manifest {
+        scenario_hash: &plan.hash(),
+        set: &common.set,
+        shard: None,
+        seeds: &[run.seed],
+        digests: &[format!("{:032x}", run.end.digest)],
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use serde_json::{Value as Json, json};
 
     use super::*;
     use crate::report::run_dir::sorted_entries;
@@ -351,16 +191,9 @@ mod tests {
         std::fs::write(&file, scenario).expect("it can be written");
         let mut arguments = RunArguments {
             file: file.to_string_lossy().into_owned(),
-            seed: None,
-            seeds: None,
+            common: Common { out: Some(directory.join(out)), quiet: true, ..Common::default() },
             chaos: false,
-            jobs: None,
-            out: Some(directory.join(out)),
-            format: Format::Text,
-            set: Vec::new(),
-            force: false,
             history: false,
-            quiet: true,
         };
         more(&mut arguments);
         arguments
@@ -386,7 +219,15 @@ mod tests {
         let scenario = PAIR.replace("EXPECT", r#"{ "metric": "stale.reads", "equals": 0 }"#);
         assert_eq!(run(&arguments(path, &scenario, "a", |_| {})), HELD);
         let names: Vec<String> = contents(&path.join("a")).into_iter().map(|(name, _)| name).collect();
-        let wanted = ["latency.csv", "latency.hlog", "manifest.json", "staleness.csv", "summary.json", "timeline.csv"];
+        let wanted = [
+            "latency.csv",
+            "latency.hlog",
+            "manifest.json",
+            "scenario.json",
+            "staleness.csv",
+            "summary.json",
+            "timeline.csv",
+        ];
         assert_eq!(names, wanted);
         let summary = std::fs::read_to_string(path.join("a/summary.json")).expect("it is there");
         let summary: Json = serde_json::from_str(&summary).expect("it is JSON");
@@ -422,7 +263,7 @@ mod tests {
         assert_eq!(manifest("plain")["digests"], manifest("out")["digests"]);
         let hash = format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
         assert_eq!(manifest("out")["files"][HISTORY], json!(hash));
-        let field = |a: &mut RunArguments| a.set = vec![("measure.history".into(), "true".into())];
+        let field = |a: &mut RunArguments| a.common.set = vec![("measure.history".into(), "true".into())];
         assert_eq!(run(&arguments(path, &scenario, "field", field)), HELD);
         assert_eq!(std::fs::read_to_string(path.join("field").join(HISTORY)).expect("it is there"), text);
     }
@@ -450,8 +291,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path();
         let single = |a: &mut RunArguments| {
-            a.seed = Some(3);
-            a.set = vec![("sweep".into(), "null".into())];
+            a.common.seed = Some(3);
+            a.common.set = vec![("sweep".into(), "null".into())];
         };
         assert_eq!(run(&arguments(path, LOAD, "out", single)), HELD);
         let files = contents(&path.join("out"));
@@ -509,8 +350,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path();
         let single = |a: &mut RunArguments| {
-            a.seed = Some(3);
-            a.set = vec![("sweep".into(), "null".into())];
+            a.common.seed = Some(3);
+            a.common.set = vec![("sweep".into(), "null".into())];
         };
         assert_eq!(run(&arguments(path, LOAD, "out", single)), HELD);
         let log = std::fs::read(path.join("out/latency.hlog")).expect("it is there");
@@ -535,8 +376,8 @@ mod tests {
     fn results_do_not_depend_on_the_number_of_jobs() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path();
-        assert_eq!(run(&arguments(path, LOAD, "one", |a| a.jobs = Some(1))), HELD);
-        assert_eq!(run(&arguments(path, LOAD, "three", |a| a.jobs = Some(3))), HELD);
+        assert_eq!(run(&arguments(path, LOAD, "one", |a| a.common.jobs = Some(1))), HELD);
+        assert_eq!(run(&arguments(path, LOAD, "three", |a| a.common.jobs = Some(3))), HELD);
         let one = contents(&path.join("one"));
         assert_eq!(one, contents(&path.join("three")));
         let runs = String::from_utf8(one.iter().find(|(name, _)| name == "runs.csv").expect("it is there").1.clone());
@@ -566,8 +407,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path();
         let single = |a: &mut RunArguments| {
-            a.seed = Some(7);
-            a.set = vec![("sweep".into(), "null".into())];
+            a.common.seed = Some(7);
+            a.common.set = vec![("sweep".into(), "null".into())];
         };
         assert_eq!(run(&arguments(path, LOAD, "out", single)), HELD);
         let summary = std::fs::read_to_string(path.join("out/summary.json")).expect("it is there");
@@ -608,7 +449,7 @@ mod tests {
         std::fs::write(path.join("full/mine.txt"), b"keep").expect("it can be written");
         assert_eq!(run(&arguments(path, &scenario, "full", |_| {})), NO_OUTPUT);
         assert_eq!(contents(&path.join("full")).len(), 1, "nothing was written");
-        assert_eq!(run(&arguments(path, &scenario, "full", |a| a.force = true)), HELD);
+        assert_eq!(run(&arguments(path, &scenario, "full", |a| a.common.force = true)), HELD);
     }
 
     #[test]
@@ -618,7 +459,7 @@ mod tests {
         assert_eq!(run(&arguments(path, "{", "out", |_| {})), BAD_INPUT);
         assert_eq!(run(&arguments(path, LOAD, "out", |a| a.file = "missing.json".into())), BAD_INPUT);
         assert!(!path.join("out").exists(), "nothing is written for a scenario that cannot run");
-        let many = |a: &mut RunArguments| a.set = vec![("sweep.seeds".into(), "\"1..9000000000\"".into())];
+        let many = |a: &mut RunArguments| a.common.set = vec![("sweep.seeds".into(), "\"1..9000000000\"".into())];
         assert_eq!(run(&arguments(path, LOAD, "out", many)), BAD_INPUT);
     }
 
@@ -628,14 +469,12 @@ mod tests {
         let scenario = PAIR
             .replace("EXPECT", r#"{ "metric": "get.count", "above": 1 }, { "metric": "lost.writes", "equals": 0 }"#);
         let arguments = arguments(directory.path(), &scenario, "out", |_| {});
-        let loaded = load(&arguments.file, &[]).expect("it is a scenario");
-        let expectations = expect::expectations(&loaded).expect("they can be asked");
-        let plan = Plan { loaded: &loaded, seeds: (1, 1), wanted: Wanted::of(&expectations) };
-        let campaign = plan.play(None).expect("it runs");
-        let judgements = evaluate(&expectations, &campaign);
+        let plan = Plan::read(&arguments.file, &arguments.common).expect("it is a scenario");
         let (config, _) = plan.config(0, 1).expect("it runs");
-        let title = Title { name: &loaded.name, about: &loaded.about, notices: &[], width: 80 };
-        let text = terminal::run(&title, &config, &campaign.runs[0], &judgements, &[]);
+        let run = play(&config, 0, &plan.wanted, true);
+        let judgements = evaluate(&plan.expectations, &Campaign::new(vec![run.kept()]));
+        let title = Title { name: &plan.loaded.name, about: &plan.loaded.about, notices: &[], width: 80 };
+        let text = terminal::run(&title, &config, &run, &judgements, &[]);
         let plain = anstream::adapter::strip_str(&text).to_string();
         let lines: Vec<&str> =
             plain.lines().filter(|line| !line.contains("digest") && !line.contains("events")).collect();

@@ -326,18 +326,16 @@ pub(super) fn replay(arguments: &ReplayArguments) -> u8 {
     };
     let setting = chosen.loaded.settings[chosen.at].number;
     let run = play(&chosen.config, setting, &Wanted::of(&expectations), true);
-    let campaign = Campaign { runs: vec![run] };
-    let mut judgements = evaluate(&expectations, &campaign);
+    let mut judgements = evaluate(&expectations, &Campaign::new(vec![run.kept()]));
     judgements.retain(|judgement| judgement.setting == setting);
-    let run = &campaign.runs[0];
     let title = Title {
         name: &chosen.loaded.name,
         about: &chosen.loaded.about,
         notices: &chosen.notices,
         width: terminal_width(),
     };
-    let properties = expect::looked_at(&chosen.loaded, &expectations, run);
-    let printed = print_styled(&terminal::run(&title, &chosen.config, run, &judgements, &properties));
+    let properties = expect::looked_at(&chosen.loaded, &expectations, &run);
+    let printed = print_styled(&terminal::run(&title, &chosen.config, &run, &judgements, &properties));
     if printed != HELD {
         return printed;
     }

@@ -348,6 +348,8 @@ pub struct Measure {
     pub converged_share: f64,
     /// States a key that a checker may look at.
     pub check_budget: u64,
+    /// Whether the run is judged: properties, lost writes, divergence.
+    pub judge: bool,
     /// Whether the history is kept.
     pub history: bool,
 }

@@ -93,6 +93,7 @@ impl<'a> Simulation<'a> {
             interest.totals |= wants.totals;
             interest.messages |= wants.messages;
             interest.marks |= wants.marks;
+            interest.reads |= wants.reads;
         }
         let layout = Layout::new(config.ring.clone());
         let initial = config.ring.initial_members.clone();
@@ -152,6 +153,7 @@ impl<'a> Simulation<'a> {
         };
         simulation.inboxes.resize_with(real, Vec::new);
         simulation.outputs.marks_wanted = interest.marks;
+        simulation.outputs.reads_wanted = interest.reads;
         simulation.begin();
         simulation
     }

@@ -291,6 +291,23 @@ pub struct Interest {
     pub totals: bool,
     /// Nodes' notes of rare states.
     pub marks: bool,
+    /// Nodes' notes of whose answers reads are made of.
+    pub reads: bool,
+}
+
+impl Interest {
+    /// All of it.
+    pub const ALL: Interest = Interest {
+        operations: true,
+        notes: true,
+        changes: true,
+        waits: true,
+        messages: true,
+        faults: true,
+        totals: true,
+        marks: true,
+        reads: true,
+    };
 }
 
 /// Somebody who watches.

@@ -61,6 +61,8 @@ pub enum Purpose {
     Script = 23,
     /// The setting that `check` draws for a seed; entity: hash of the field's name.
     Swarm = 24,
+    /// Trials of a prediction; entity: 0.
+    Prediction = 25,
 }
 
 /// A sequential generator for one purpose and entity: ChaCha with 8 rounds.

@@ -37,11 +37,17 @@ impl<const B: u32> Histogram<B> {
     /// Adds one value; larger ones than [`LARGEST`] count as that.
     #[inline]
     pub fn record(&mut self, value: u64) {
+        self.record_n(value, 1);
+    }
+
+    /// Adds so many equal values.
+    #[inline]
+    pub fn record_n(&mut self, value: u64, count: u32) {
         let cell = Self::cell(value.min(LARGEST));
         if self.counts.is_empty() {
             self.counts = vec![0; Self::CELLS];
         }
-        self.counts[cell] += 1;
+        self.counts[cell] += count;
         let cell = cell as u32;
         let (first, last) = self.touched.unwrap_or((cell, cell));
         self.touched = Some((first.min(cell), last.max(cell)));
@@ -75,22 +81,27 @@ impl<const B: u32> Histogram<B> {
 
     /// The greatest value that the cell holds at or below which this share of all `count` values lies; 0 of nothing.
     pub fn quantile(&self, q: f64, count: u64) -> u64 {
-        // A share like 0.999 is a little less or more than it says; so little is no value more.
-        let wanted = ((q * count as f64 * (1.0 - 1e-12)).ceil() as u64).clamp(1, count.max(1));
-        let mut below = 0;
-        for (_, greatest, here) in self.cells() {
-            below += u64::from(here);
-            if below >= wanted {
-                return greatest;
-            }
-        }
-        0
+        quantile(self.cells().map(|(_, greatest, here)| (greatest, u64::from(here))), q, count)
     }
 
     /// How many values lie at or above this one, as exact as the cells are.
     pub fn count_from(&self, value: u64) -> u64 {
         self.cells().filter(|(_, greatest, _)| *greatest >= value).map(|(.., count)| u64::from(count)).sum()
     }
+}
+
+/// The quantile of `count` values in cells, given by their greatest value in rising order, with how many each holds.
+pub fn quantile(cells: impl Iterator<Item = (u64, u64)>, q: f64, count: u64) -> u64 {
+    // A share like 0.999 is a little less or more than it says; so little is no value more.
+    let wanted = ((q * count as f64 * (1.0 - 1e-12)).ceil() as u64).clamp(1, count.max(1));
+    let mut below = 0;
+    for (greatest, here) in cells {
+        below += here;
+        if below >= wanted {
+            return greatest;
+        }
+    }
+    0
 }
 
 #[cfg(test)]

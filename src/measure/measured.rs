@@ -627,6 +627,6 @@ fn visibility(freshness: &Freshness, quantile: VisibilityQuantile) -> Value {
     match freshness.reads() {
         0 => Value::NothingToMeasure,
         reads if reads < needed => Value::TooFewSamples,
-        _ => option(freshness.visibility(chance).map(|ns| ns / 1e6)),
+        _ => freshness.visibility(chance).map_or(Value::Never, |ns| Value::Number(ns / 1e6)),
     }
 }

@@ -12,8 +12,11 @@ pub mod measured;
 pub mod metrics;
 pub mod number;
 pub mod recorder;
+pub mod scene;
 pub mod tally;
 pub mod timeline;
+pub mod trials;
+pub mod wars;
 pub mod window;
 
 pub use measured::{Measured, Scope, Value};

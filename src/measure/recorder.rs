@@ -9,6 +9,7 @@ use super::judged::Judged;
 use super::measured::Measured;
 use super::tally::{Entry, KINDS, ReadEntry, Spread, Tally, kind_index};
 use super::timeline::Timeline;
+use super::trials::{Decided, Trials};
 use super::window::{Traffic, WindowTotals, imbalance, traffic};
 use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
@@ -17,7 +18,7 @@ use crate::history::{Finished, Interest, Observation, Observer, OpKind, Totals};
 use crate::kernel::ids::NodeId;
 use crate::kernel::time::SimTime;
 use crate::node::message::Outcome;
-use crate::node::outputs::Note;
+use crate::node::outputs::{AppliedBy, Note};
 use crate::node::stats::Stats;
 
 /// Measures one run.
@@ -39,6 +40,7 @@ pub struct Recorder {
     agreement_min: f64,
     last_traffic: Traffic,
     load_before: Vec<Stats>,
+    trials: Option<Trials>,
 }
 
 impl Recorder {
@@ -62,6 +64,7 @@ impl Recorder {
             agreement_min: 1.0,
             last_traffic: Traffic::default(),
             load_before: Vec::new(),
+            trials: Trials::new(&config.groups),
         }
     }
 
@@ -71,6 +74,9 @@ impl Recorder {
             window.closes(end.ended_at, &end.nodes, &self.last_traffic);
         }
         self.detection.finish(end.ended_at);
+        if let Some(trials) = self.trials.take() {
+            trials.finish().for_each(|decided| self.on_decided(&decided));
+        }
         let pending = end.hints_pending;
         Measured::new(
             config,
@@ -97,6 +103,10 @@ impl Recorder {
             rest &= rest - 1;
             visit(&mut self.tallies[window * self.groups + group]);
         }
+    }
+
+    fn on_decided(&mut self, decided: &Decided) {
+        self.each_open(decided.windows, decided.group, |tally| tally.freshness.tried(decided.threshold, 1));
     }
 
     #[inline]
@@ -145,9 +155,24 @@ impl Recorder {
     }
 
     fn on_note(&mut self, now: SimTime, node: NodeId, note: &Note) {
+        if let (Some(trials), Note::Gathered { op, key, from }) = (&mut self.trials, note) {
+            trials.gathered(*op, *key, from);
+        }
         // The coordinators that clients carry in themselves are no nodes of the cluster.
         if node.index() >= self.nodes {
             return;
+        }
+        if let Some(trials) = &mut self.trials {
+            let decided = match note {
+                // What a read has set right it would not have found right.
+                Note::Applied { key, by, .. } if *by != AppliedBy::ReadRepair => trials.stored(now, node, *key),
+                Note::Served { op, key } => {
+                    trials.served(now, node, *op, *key);
+                    None
+                }
+                _ => None,
+            };
+            decided.iter().for_each(|decided| self.on_decided(decided));
         }
         match note {
             Note::Suspected { peer } => self.detection.suspects(now, node, *peer),
@@ -173,6 +198,8 @@ impl Recorder {
             | Note::Removed { .. }
             | Note::Flushed { .. }
             | Note::RepairSent { .. }
+            | Note::Served { .. }
+            | Note::Gathered { .. }
             | Note::Reached(_) => {}
         }
     }
@@ -199,20 +226,37 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn interest(&self) -> Interest {
-        Interest { operations: true, notes: true, waits: true, faults: true, totals: true, ..Interest::default() }
+        let pairs = self.trials.is_some();
+        Interest {
+            operations: true,
+            notes: true,
+            waits: true,
+            faults: true,
+            totals: true,
+            changes: pairs,
+            reads: pairs,
+            ..Interest::default()
+        }
     }
 
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
         match observation {
             Observation::FirstValue { key, version } => self.judge.first_value(*key, version),
-            Observation::Started { kind, group, windows, part, .. } => {
+            Observation::Started { op, kind, group, key, windows, part, .. } => {
+                if let Some(trials) = &mut self.trials {
+                    trials.started(*kind, *op, group.index(), *key, *windows);
+                }
                 let kind = kind_index(*kind);
                 self.each_open(*windows, group.index(), |tally| tally.started(kind, *part));
                 if !part {
                     self.timeline.started();
                 }
             }
-            Observation::Finished(finished) => self.on_finished(now, finished),
+            Observation::Finished(finished) => {
+                self.on_finished(now, finished);
+                let decided = self.trials.as_mut().and_then(|trials| trials.finished(finished));
+                decided.iter().for_each(|decided| self.on_decided(decided));
+            }
             Observation::Node { node, note, .. } => self.on_note(now, *node, note),
             Observation::FaultBegins { step } => self.timeline.fault_begins(*step),
             Observation::FaultEnds { step } => {

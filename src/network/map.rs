@@ -221,16 +221,20 @@ impl Map {
 
     /// Nanoseconds over these delays. The first takes `bits`, each further one bits derived from them.
     pub fn sample(&self, hops: &[u16], leg: Leg, bits: u64) -> u64 {
-        let one = |hop: u16, bits| self.samplers[self.legs[hop as usize][leg.index()] as usize].sample(bits);
-        let Some((&first, rest)) = hops.split_first() else {
-            unreachable!("a message goes between two nodes, or a client and a node");
-        };
-        let mut total = one(first, bits);
-        for (number, &hop) in rest.iter().enumerate() {
-            // Each is at most half of what fits, and so is what comes out.
-            total = (total + one(hop, derive(bits, number as u64 + 1))).min(VALUE_MAX);
-        }
-        total
+        debug_assert!(!hops.is_empty(), "a message goes between two nodes, or a client and a node");
+        in_a_row(self.samplers(hops, leg), bits)
+    }
+
+    /// The first delay that is equal to this one.
+    pub fn first_like(&self, hop: u16) -> u16 {
+        let legs = &self.legs[hop as usize];
+        let first = self.legs.iter().position(|other| other == legs);
+        first.map_or(hop, |first| first as u16)
+    }
+
+    /// The samplers of a leg over these delays, in order.
+    pub fn samplers(&self, hops: &[u16], leg: Leg) -> impl Iterator<Item = &Sampler> {
+        hops.iter().map(move |&hop| &self.samplers[self.legs[hop as usize][leg.index()] as usize])
     }
 
     /// The spots of a set of ends.
@@ -257,6 +261,18 @@ impl Map {
     pub fn spot_count(&self) -> usize {
         self.spots.len()
     }
+}
+
+/// The sum of a draw from each. The first takes `bits`, each further one bits derived from them.
+#[inline]
+pub(super) fn in_a_row<'a>(samplers: impl Iterator<Item = &'a Sampler>, bits: u64) -> u64 {
+    let mut total = 0;
+    for (number, sampler) in samplers.enumerate() {
+        let bits = if number == 0 { bits } else { derive(bits, number as u64) };
+        // Each is at most half of what fits, and so is what comes out.
+        total = (total + sampler.sample(bits)).min(VALUE_MAX);
+    }
+    total
 }
 
 /// Further fair bits from the bits of one draw: the finaliser of splitmix64 (Steele, Lea and Flood 2014).

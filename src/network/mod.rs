@@ -14,6 +14,7 @@ pub mod leg;
 mod links;
 mod map;
 pub mod topology;
+mod way;
 
 pub use config::{Config, Delay, EndSet, LinkRule, Place, Site, check};
 pub use counts::{Counts, Totals};
@@ -21,6 +22,7 @@ pub use envelope::{Envelope, Fate, LossCause};
 pub use faults::{CutSpec, Degrade, FaultId};
 pub use leg::{Class, Leg};
 pub use topology::Topology;
+pub use way::{Line, Way};
 
 use std::collections::BTreeMap;
 

@@ -183,6 +183,10 @@ impl Node {
         };
         let (fastest, repairs) = (*fastest, *repairs);
         request.replied = true;
+        out.note_read(|| {
+            let from = replies.iter().map(|(index, _)| request.targets[usize::from(*index)].node);
+            Note::Gathered { op: request.op, key: request.key, from: from.collect() }
+        });
         out.answer(request.asked(), Message::GetReply { outcome: Outcome::Ok, fastest, siblings });
         let late = request.waiting() && repairs;
         let began_at = request.began_at;

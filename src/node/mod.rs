@@ -279,6 +279,7 @@ impl Node {
                     out.reach(Mark::ReadWhileRecovering);
                 }
                 let siblings = (!self.memory.waits_for_hints).then(|| self.held(key));
+                out.note_read(|| Note::Served { op, key });
                 out.send(from, op, attempt, Message::ReadReply { request, siblings });
             }
             Message::Write { request, key, owner, durable, version }

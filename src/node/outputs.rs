@@ -1,5 +1,7 @@
 //! What goes into a node and what comes out of it: values, to be printed and compared.
 
+use smallvec::SmallVec;
+
 use crate::kernel::ids::{Endpoint, KeyId, NodeId, OpId};
 use crate::kernel::time::Span;
 use crate::node::config::ProfileId;
@@ -223,6 +225,22 @@ pub enum Note {
         /// Which.
         key: Option<KeyId>,
     },
+    /// A replica's answer to a read is fixed.
+    Served {
+        /// The client's operation.
+        op: OpId,
+        /// The key.
+        key: KeyId,
+    },
+    /// A coordinator has enough answers to a read.
+    Gathered {
+        /// The client's operation.
+        op: OpId,
+        /// The key.
+        key: KeyId,
+        /// Whose answers count.
+        from: SmallVec<[NodeId; 4]>,
+    },
     /// Read repair sends a version to a replica whose answer lacked it.
     RepairSent {
         /// To whom.
@@ -324,12 +342,14 @@ pub struct Outputs {
     pub waits_wanted: bool,
     /// Whether anybody asks which rare states are reached.
     pub marks_wanted: bool,
+    /// Whether anybody asks whose answers reads are made of.
+    pub reads_wanted: bool,
 }
 
 impl Outputs {
     /// An empty list; notes are built only if somebody hears them.
     pub fn heard(notes_wanted: bool, changes_wanted: bool, waits_wanted: bool) -> Outputs {
-        Outputs { items: Vec::new(), notes_wanted, changes_wanted, waits_wanted, marks_wanted: false }
+        Outputs { notes_wanted, changes_wanted, waits_wanted, ..Outputs::default() }
     }
     /// Sends a message.
     pub fn send(&mut self, to: Endpoint, op: OpId, attempt: u16, message: Message) {
@@ -369,6 +389,13 @@ impl Outputs {
     /// Tells the observers what happens at every write, if they want to hear that much.
     pub fn note_change(&mut self, note: impl FnOnce() -> Note) {
         if self.changes_wanted {
+            self.items.push(Output::Note(note()));
+        }
+    }
+    /// Tells whose answers reads are made of, if somebody asks.
+    #[inline]
+    pub fn note_read(&mut self, note: impl FnOnce() -> Note) {
+        if self.reads_wanted {
             self.items.push(Output::Note(note()));
         }
     }

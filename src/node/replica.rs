@@ -166,6 +166,7 @@ impl Node {
                     out.reach(Mark::ReadWhileRecovering);
                 }
                 let siblings = (!fails && !self.memory.waits_for_hints).then(|| self.held(key));
+                out.note_read(|| Note::Served { op, key });
                 if from == self.id {
                     self.on_read_reply(commons, now, from, request, siblings, out);
                 } else {

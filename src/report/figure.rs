@@ -26,6 +26,8 @@ pub struct Figure {
 /// Series over one vertical axis.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Panel {
+    /// Written above it; empty where the figure has one panel only.
+    pub title: String,
     /// The vertical axis.
     pub y: Axis,
     /// Drawn in order, the last on top.
@@ -52,9 +54,9 @@ pub struct Axis {
 pub enum Scale {
     /// Equal steps.
     Linear,
-    /// Equal factors; values are above 0.
+    /// Equal factors. Zeros have a place of their own, written `0`, before the least value, after a break of the axis.
     Log,
-    /// Values 0, 1, 2 … are these names.
+    /// Values 0, 1, 2 … are these names, from the left or from the top.
     Names(Vec<String>),
 }
 
@@ -70,10 +72,13 @@ pub enum Form {
 /// Points that belong together.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Series {
-    /// Written beside it.
+    /// Written beside it. Series of one colour may share a name: it is written once.
     pub name: String,
-    /// Number in the palette (Okabe and Ito 2008), modulo its length.
+    /// Number in the palette (Okabe and Ito 2008), modulo its length. The shape of dots and the dashes of lines follow
+    /// it, for readers without colours.
     pub color: usize,
+    /// Drawn paler than others: what something else beats.
+    pub pale: bool,
     /// How it is drawn.
     pub mark: Mark,
     /// In the order of drawing.
@@ -89,7 +94,7 @@ pub enum Mark {
     Step,
     /// A dot for each, with bars for intervals.
     Dots,
-    /// A bar from zero for each.
+    /// A bar from zero for each; lies down where the vertical axis has names.
     Bars,
     /// A dashed line behind the others: a frontier, a bound, a published curve.
     Dashed,
@@ -145,7 +150,7 @@ impl Figure {
 
 impl Panel {
     fn to_json(&self) -> Json {
-        json!({ "y": self.y.to_json(), "series": self.series.iter().map(Series::to_json).collect::<Vec<_>>() })
+        json!({ "title": self.title, "y": self.y.to_json(), "series": self.series.iter().map(Series::to_json).collect::<Vec<_>>() })
     }
 }
 
@@ -181,6 +186,7 @@ impl Series {
                 "label": point.label,
             })
         });
-        json!({ "name": self.name, "color": self.color, "mark": mark, "points": points.collect::<Vec<_>>() })
+        let points = points.collect::<Vec<_>>();
+        json!({ "name": self.name, "color": self.color, "pale": self.pale, "mark": mark, "points": points })
     }
 }

@@ -4,17 +4,22 @@
 
 pub mod expect;
 pub mod figure;
+pub mod figures;
 pub mod histories;
 pub mod history_log;
+pub mod page;
 pub mod play;
+pub mod plot;
+pub mod predict;
 pub mod results;
 pub mod run_dir;
 pub mod seeds;
 pub mod shrink;
 pub mod summary;
+pub mod sweep;
 pub mod tables;
 pub mod terminal;
 pub mod trace;
 
-pub use play::{Campaign, Played, Wanted, play};
-pub use run_dir::{OutputError, RunDir};
+pub use play::{Campaign, Kept, Played, Wanted, play};
+pub use run_dir::{Manifest, May, OutputError, RunDir};

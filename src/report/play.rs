@@ -7,10 +7,12 @@ use crate::check::judge::{Judge, Wants};
 use crate::check::properties::{self, Finding, Property};
 use crate::check::{Judgement, Marker, Runs};
 use crate::cluster;
+use crate::cluster::Simulation;
 use crate::cluster::config::RunConfig;
 use crate::cluster::outcome::RunEnd;
 use crate::history::Observer;
 use crate::kernel::ids::{GroupId, NodeId};
+use crate::kernel::time::SimTime;
 use crate::measure::{Measured, Metric, Recorder, Scope, Value};
 use crate::node::marks::Marks;
 
@@ -73,7 +75,46 @@ pub struct Played {
     pub measured: Option<Measured>,
 }
 
+/// What is kept of a run where there are many.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Kept {
+    /// Number of its setting.
+    pub setting: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// Its name.
+    pub digest: u128,
+    /// Whether a step's own expectations were broken.
+    pub has_broken_step: bool,
+    /// The columns of files, in the order of the vocabulary.
+    pub columns: Vec<(Metric, Value)>,
+    /// What expectations asked.
+    pub answers: BTreeMap<Query, Value>,
+    /// What became of properties.
+    pub findings: BTreeMap<Property, Finding>,
+}
+
+impl Kept {
+    /// The number in a column, if there is one.
+    pub fn number(&self, metric: &Metric) -> Option<f64> {
+        self.columns.iter().find(|(known, _)| known == metric).and_then(|(_, value)| value.number())
+    }
+}
+
 impl Played {
+    /// What is kept of it where there are many.
+    pub fn kept(&self) -> Kept {
+        Kept {
+            setting: self.setting,
+            seed: self.seed,
+            digest: self.end.digest,
+            has_broken_step: self.has_broken_step(),
+            columns: self.columns.clone(),
+            answers: self.answers.clone(),
+            findings: self.findings.clone(),
+        }
+    }
+
     /// Steps whose own expectations were broken.
     pub fn has_broken_step(&self) -> bool {
         self.end.steps.iter().any(|step| step.broken.as_ref().is_some_and(|broken| !broken.is_empty()))
@@ -93,28 +134,15 @@ pub fn play_watched(
     keeps_all: bool,
     watcher: Option<&mut dyn Observer>,
 ) -> Played {
-    let mut recorder = Recorder::new(config);
-    let mut judge = is_judged(config).then(|| {
-        let asks = |properties: &[Property]| properties.iter().any(|one| wanted.properties.contains(one));
-        let asks_of_histories =
-            |query: &Query| matches!(query.metric, Metric::LinearizableViolations | Metric::LinearizableUndecided);
-        let wants = Wants {
-            messages: asks(&[Property::CutsHold, Property::CrashesHold]),
-            histories: asks(&[Property::Linearizable]) || wanted.queries.iter().any(asks_of_histories),
-            widening: wanted.queries.iter().any(|query| matches!(query.metric, Metric::AtomicityWidening(_))),
-        };
-        Judge::new(config, wants)
-    });
-    let mut marker = wanted.marks.then(|| Marker::new(config));
+    let mut watchers = Watchers::new(config, wanted);
     let mut end = {
-        let mut observers: Vec<&mut dyn Observer> = vec![&mut recorder];
-        observers.extend(judge.as_mut().map(|judge| judge as &mut dyn Observer));
-        observers.extend(marker.as_mut().map(|marker| marker as &mut dyn Observer));
+        let mut observers = watchers.all();
         if let Some(watcher) = watcher {
             observers.push(watcher);
         }
         cluster::run(config, &mut observers)
     };
+    let Watchers { recorder, judge, marker } = watchers;
     end.notices.extend(unhit(config, &end));
     let (violations, judged) = judge.map(Judge::finish).unzip();
     let marks = marker.map(|marker| marker.finish(&end));
@@ -139,6 +167,52 @@ pub fn play_watched(
     }
 }
 
+/// Plays the beginning of a run as [`play`] would, until somebody has seen enough; they are asked every thousand events
+/// or so. Returns how far it came.
+pub fn rehearse(config: &RunConfig, wanted: &Wanted, mut enough: impl FnMut(SimTime) -> bool) -> SimTime {
+    let mut watchers = Watchers::new(config, wanted);
+    let mut observers = watchers.all();
+    let mut simulation = Simulation::new(config, &mut observers);
+    while simulation.step() {
+        if simulation.events().is_multiple_of(1_024) && enough(simulation.now()) {
+            break;
+        }
+    }
+    simulation.now()
+}
+
+/// Those who watch a run to measure and judge it.
+struct Watchers<'a> {
+    recorder: Recorder,
+    judge: Option<Judge<'a>>,
+    marker: Option<Marker<'a>>,
+}
+
+impl<'a> Watchers<'a> {
+    fn new(config: &'a RunConfig, wanted: &Wanted) -> Watchers<'a> {
+        let asks = |properties: &[Property]| properties.iter().any(|one| wanted.properties.contains(one));
+        let asks_of_histories =
+            |query: &Query| matches!(query.metric, Metric::LinearizableViolations | Metric::LinearizableUndecided);
+        let wants = Wants {
+            messages: asks(&[Property::CutsHold, Property::CrashesHold]),
+            histories: asks(&[Property::Linearizable]) || wanted.queries.iter().any(asks_of_histories),
+            widening: wanted.queries.iter().any(|query| matches!(query.metric, Metric::AtomicityWidening(_))),
+        };
+        Watchers {
+            recorder: Recorder::new(config),
+            judge: is_judged(config).then(|| Judge::new(config, wants)),
+            marker: wanted.marks.then(|| Marker::new(config)),
+        }
+    }
+
+    fn all<'w>(&'w mut self) -> Vec<&'w mut (dyn Observer + 'w)> {
+        let mut all: Vec<&mut dyn Observer> = vec![&mut self.recorder];
+        all.extend(self.judge.as_mut().map(|judge| judge as &mut dyn Observer));
+        all.extend(self.marker.as_mut().map(|marker| marker as &mut dyn Observer));
+        all
+    }
+}
+
 /// A notice about faults that never bit: what they were to test has not been tested.
 fn unhit(config: &RunConfig, end: &RunEnd) -> Option<String> {
     const SHOWN: usize = 5;
@@ -151,9 +225,9 @@ fn unhit(config: &RunConfig, end: &RunEnd) -> Option<String> {
     (!names.is_empty()).then(|| format!("faults that never bit: {}{more}", names.join(", ")))
 }
 
-/// Whether there is anything for a judge: without clients nobody reads or writes.
+/// Whether there is a judge and anything for it: without clients nobody reads or writes.
 fn is_judged(config: &RunConfig) -> bool {
-    !config.groups.is_empty() || !config.scripted.is_empty()
+    config.measure.judge && (!config.groups.is_empty() || !config.scripted.is_empty())
 }
 
 /// What names mean in a run; `None` if it has no such thing, as a setting of a sweep may.
@@ -189,19 +263,32 @@ pub fn step_name(config: &RunConfig, step: u32) -> String {
 /// The runs of one campaign, setting by setting and seed by seed.
 #[derive(Clone, Debug, Default)]
 pub struct Campaign {
-    /// In the order of settings, then of seeds.
-    pub runs: Vec<Played>,
+    runs: Vec<Kept>,
 }
 
 impl Campaign {
-    /// The runs of a setting.
-    pub fn of(&self, setting: u32) -> impl Iterator<Item = &Played> {
-        self.runs.iter().filter(move |run| run.setting == setting)
+    /// Of these runs, in any order.
+    pub fn new(mut runs: Vec<Kept>) -> Campaign {
+        runs.sort_by_key(|run| (run.setting, run.seed));
+        Campaign { runs }
+    }
+
+    /// In the order of settings, then of seeds.
+    pub fn runs(&self) -> &[Kept] {
+        &self.runs
+    }
+
+    /// The runs of a setting, in the order of seeds.
+    pub fn of(&self, setting: u32) -> &[Kept] {
+        let from = self.runs.partition_point(|run| run.setting < setting);
+        let to = self.runs.partition_point(|run| run.setting <= setting);
+        &self.runs[from..to]
     }
 
     /// How a run stands: 0 nothing was broken in it, 1 something was, 3 something could not be judged.
-    pub fn status(&self, run: &Played, judgements: &[Judgement]) -> &'static str {
-        let place = self.of(run.setting).position(|other| other.seed == run.seed).map(|place| place as u32);
+    pub fn status(&self, run: &Kept, judgements: &[Judgement]) -> &'static str {
+        let place = self.of(run.setting).binary_search_by_key(&run.seed, |other| other.seed);
+        let place = place.ok().map(|place| place as u32);
         let own = judgements.iter().filter(|judgement| judgement.setting == run.setting);
         let mut status = "held";
         for judgement in own {
@@ -213,22 +300,22 @@ impl Campaign {
                 _ => {}
             }
         }
-        if run.has_broken_step() { "broken" } else { status }
+        if run.has_broken_step { "broken" } else { status }
     }
 }
 
 impl Runs for Campaign {
     fn seeds(&self, setting: u32) -> u32 {
-        self.of(setting).count() as u32
+        self.of(setting).len() as u32
     }
 
     fn value(&self, setting: u32, seed: u32, query: &Query) -> Value {
-        let run = self.of(setting).nth(seed as usize);
+        let run = self.of(setting).get(seed as usize);
         run.and_then(|run| run.answers.get(query)).copied().unwrap_or(Value::NothingToMeasure)
     }
 
     fn finding(&self, setting: u32, seed: u32, property: Property) -> Finding {
-        let run = self.of(setting).nth(seed as usize);
+        let run = self.of(setting).get(seed as usize);
         run.and_then(|run| run.findings.get(&property)).cloned().unwrap_or(Finding::NotJudged("no run"))
     }
 }

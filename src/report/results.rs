@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use super::run_dir::{program, sorted_entries};
+use super::sweep::journal::COMPLETE;
 
 /// Rows of a CSV file under their names.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// The line of the file that each row begins at.
+    lines: Vec<u64>,
 }
 
 impl Table {
@@ -23,15 +26,32 @@ impl Table {
         let mut reader = csv::ReaderBuilder::new().from_reader(text);
         let header = reader.headers().map_err(|error| format!("{name}:1: {error}"))?;
         let header = header.iter().map(String::from).collect();
-        let mut rows = Vec::new();
+        let (mut rows, mut lines) = (Vec::new(), Vec::new());
         for record in reader.records() {
             let record = record.map_err(|error| {
                 let line = error.position().map_or(0, csv::Position::line);
                 format!("{name}:{line}: {error}")
             })?;
+            lines.push(record.position().map_or(0, csv::Position::line));
             rows.push(record.iter().map(String::from).collect());
         }
-        Ok(Table { header, rows })
+        Ok(Table { header, rows, lines })
+    }
+
+    /// The same, if all cells are numbers or empty except in columns of texts.
+    ///
+    /// # Errors
+    /// File, line, column and what is there instead of a number.
+    pub fn with_numbers(self, name: &str, is_text: impl Fn(&str) -> bool) -> Result<Table, String> {
+        for (row, line) in self.rows.iter().zip(&self.lines) {
+            for (column, cell) in self.header.iter().zip(row) {
+                if !cell.is_empty() && cell.parse::<f64>().is_err() && !is_text(column) {
+                    let shown: String = cell.chars().take(40).collect();
+                    return Err(format!("{name}:{line}: {column} is no number (got {shown:?})"));
+                }
+            }
+        }
+        Ok(self)
     }
 
     /// Names of the columns, in order.
@@ -114,6 +134,10 @@ pub struct SweepFiles {
     pub scenario: String,
 }
 
+/// Columns that hold texts, besides those of axes.
+const TEXTS: [&str; 10] =
+    ["digest", "status", "faults", "op", "outcome", "window", "axis", "metric", "quorum", "versus"];
+
 /// What a directory of results holds.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Results {
@@ -124,6 +148,14 @@ pub enum Results {
 }
 
 impl Results {
+    /// Where they lie.
+    pub fn path(&self) -> &Path {
+        match self {
+            Results::Run(run) => &run.path,
+            Results::Sweep(sweep) => &sweep.path,
+        }
+    }
+
     /// Reads one directory: of a run or of a sweep.
     ///
     /// # Errors
@@ -136,7 +168,11 @@ impl Results {
         let json = |name: &str| -> Result<Json, String> {
             serde_json::from_str(&text(name)?).map_err(|error| format!("{}: {error}", path.join(name).display()))
         };
-        let table = |name: &str| Table::parse(&path.join(name).display().to_string(), text(name)?.as_bytes());
+        let table = |name: &str, texts: &[String]| {
+            let place = path.join(name).display().to_string();
+            let is_text = |column: &str| TEXTS.contains(&column) || texts.iter().any(|text| text == column);
+            Table::parse(&place, text(name)?.as_bytes())?.with_numbers(&place, is_text)
+        };
         let manifest = json("manifest.json")?;
         let of = manifest["program"].as_str().unwrap_or("an unknown program");
         if of != program() {
@@ -147,26 +183,32 @@ impl Results {
                 program()
             ));
         }
+        if !manifest["shard"].is_null() {
+            return Err(format!("{}: is a shard of a sweep; `merge` joins it with the others", path.display()));
+        }
         let is_sweep = manifest["files"].get("runs.csv").is_some();
         if !is_sweep {
             return Ok(Results::Run(Box::new(RunFiles {
                 summary: json("summary.json")?,
-                timeline: table("timeline.csv")?,
-                latency: table("latency.csv")?,
-                staleness: table("staleness.csv")?,
+                timeline: table("timeline.csv", &[])?,
+                latency: table("latency.csv", &[])?,
+                staleness: table("staleness.csv", &[])?,
                 scenario: text("scenario.json")?,
                 path: path.to_path_buf(),
                 manifest,
             })));
         }
+        let summary = json("summary.json")?;
+        let axes = summary["axes"].as_array().map_or(&[][..], Vec::as_slice);
+        let axes: Vec<String> = axes.iter().filter_map(|axis| axis["name"].as_str().map(String::from)).collect();
         Ok(Results::Sweep(Box::new(SweepFiles {
-            summary: json("summary.json")?,
-            runs: table("runs.csv")?,
-            settings: table("summary.csv")?,
-            windows: table("windows.csv")?,
-            latency: table("latency.csv")?,
-            staleness: table("staleness.csv")?,
-            differences: table("differences.csv")?,
+            summary,
+            runs: table("runs.csv", &axes)?,
+            settings: table("summary.csv", &axes)?,
+            windows: table("windows.csv", &axes)?,
+            latency: table("latency.csv", &axes)?,
+            staleness: table("staleness.csv", &axes)?,
+            differences: table("differences.csv", &axes)?,
             scenario: text("scenario.json")?,
             path: path.to_path_buf(),
             manifest,
@@ -174,6 +216,7 @@ impl Results {
     }
 
     /// The results below a directory: itself if it is one of a run or a sweep, else all such in it, sorted by name.
+    /// Shards are passed over.
     ///
     /// # Errors
     /// There are none, or one of them cannot be read.
@@ -183,6 +226,8 @@ impl Results {
         }
         let names = sorted_entries(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let places = names.iter().map(|name| path.join(name)).filter(|place| place.join("manifest.json").is_file());
+        // Shards lie beside what they were joined to.
+        let places = places.filter(|place| !place.join(COMPLETE).is_file());
         let found: Vec<Results> = places.map(|place| Results::read(&place)).collect::<Result<_, _>>()?;
         if found.is_empty() {
             return Err(format!("{}: holds no results of a run or a sweep", path.display()));

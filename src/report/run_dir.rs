@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Why results could not be written.
@@ -35,15 +35,27 @@ const MANIFEST: &str = "manifest.json";
 pub struct RunDir {
     path: PathBuf,
     written: Vec<(String, u128)>,
+    /// Files of earlier results, the manifest first. They stay until the first new one is whole: a run that is
+    /// stopped takes nothing away.
+    earlier: Vec<String>,
+}
+
+/// What a directory must be before results go there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum May {
+    /// Empty, or hold earlier results of the same scenario.
+    Begin,
+    /// Whatever it holds, it may be overwritten.
+    Overwrite,
 }
 
 impl RunDir {
     /// Makes the directory if it is missing and makes sure that it can be written. One that holds anything but
-    /// earlier results of the same scenario is refused, unless `force` says so.
+    /// earlier results of the same scenario is refused, unless it may be overwritten.
     ///
     /// # Errors
     /// If it is a file, cannot be made or written, or holds something else.
-    pub fn prepare(path: &Path, scenario_hash: &str, force: bool) -> Result<RunDir, OutputError> {
+    pub fn prepare(path: &Path, scenario_hash: &str, may: May) -> Result<RunDir, OutputError> {
         let fail = |reason: String| OutputError { path: path.to_path_buf(), reason };
         let system = |error: std::io::Error| fail(error.to_string());
         if path.exists() && !path.is_dir() {
@@ -54,20 +66,38 @@ impl RunDir {
         let names: Vec<String> = entries.into_iter().filter(|name| !name.ends_with(".partial")).collect();
         let manifest = fs::read(path.join(MANIFEST)).ok().and_then(|bytes| serde_json::from_slice::<Json>(&bytes).ok());
         let is_same = manifest.as_ref().is_some_and(|manifest| manifest["scenario_hash"] == scenario_hash);
-        if !names.is_empty() && !is_same && !force {
+        if !names.is_empty() && !is_same && may == May::Begin {
             return Err(fail("holds other results; --force overwrites them".into()));
         }
         let probe = path.join("writable.partial");
         fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(system)?;
         // What the earlier manifest names would be stale beside the new files.
         let old = manifest.as_ref().and_then(|manifest| manifest["files"].as_object());
-        for name in old.into_iter().flat_map(|files| files.keys()).filter(|name| !name.contains(['/', '\\'])) {
-            match fs::remove_file(path.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(system(error)),
-                _ => {}
-            }
+        let old = old.into_iter().flat_map(|files| files.keys()).filter(|name| !name.contains(['/', '\\'])).cloned();
+        let earlier = manifest.is_some().then(|| MANIFEST.to_string()).into_iter().chain(old).collect();
+        Ok(RunDir { path: path.to_path_buf(), written: Vec::new(), earlier })
+    }
+
+    /// Takes away what earlier results are there.
+    fn clear(&mut self) -> Result<(), OutputError> {
+        for name in std::mem::take(&mut self.earlier) {
+            self.remove(&name)?;
         }
-        Ok(RunDir { path: path.to_path_buf(), written: Vec::new() })
+        Ok(())
+    }
+
+    /// Takes away a file, if it is there.
+    ///
+    /// # Errors
+    /// What the operating system says, and of which file.
+    pub fn remove(&self, name: &str) -> Result<(), OutputError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(OutputError { path, reason: error.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where it is.
@@ -80,6 +110,7 @@ impl RunDir {
     /// # Errors
     /// What the operating system says, and of which file.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), OutputError> {
+        self.clear()?;
         write_new(&self.path.join(name), bytes)?;
         self.written.push((name.to_string(), xxh3_128(bytes)));
         Ok(())
@@ -102,6 +133,9 @@ impl RunDir {
     /// # Errors
     /// As [`RunDir::write`].
     pub fn keep(&mut self, name: &str, written: std::io::Result<Partial>) -> Result<(), OutputError> {
+        if written.is_ok() {
+            self.clear()?;
+        }
         let path = self.path.join(name);
         let partial = self.path.join(format!("{name}.partial"));
         let kept = written.and_then(|written| {
@@ -122,20 +156,37 @@ impl RunDir {
     ///
     /// # Errors
     /// As [`RunDir::write`].
-    pub fn finish(mut self, scenario_hash: &str, seeds: &[u64], digests: &[String]) -> Result<PathBuf, OutputError> {
+    pub fn finish(&mut self, manifest: &Manifest<'_>) -> Result<(), OutputError> {
         self.written.sort();
-        let files: serde_json::Map<String, Json> =
+        let files: Map<String, Json> =
             self.written.iter().map(|(name, hash)| (name.clone(), json!(format!("{hash:032x}")))).collect();
-        let manifest = json!({
-            "scenario_hash": scenario_hash,
-            "program": program(),
-            "seeds": seeds,
-            "digests": digests,
-            "files": files,
-        });
-        self.write(MANIFEST, pretty(&manifest).as_bytes())?;
-        Ok(self.path)
+        let mut json = json!({ "scenario_hash": manifest.scenario_hash, "program": program() });
+        if !manifest.set.is_empty() {
+            json["set"] = manifest.set.iter().map(|(path, value)| (path.clone(), json!(value))).collect();
+        }
+        if let Some((number, of)) = manifest.shard {
+            json["shard"] = json!([number, of]);
+        }
+        json["seeds"] = json!(manifest.seeds);
+        json["digests"] = json!(manifest.digests);
+        json["files"] = Json::Object(files);
+        self.write(MANIFEST, pretty(&json).as_bytes())
     }
+}
+
+/// What a manifest says, besides the files.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest<'a> {
+    /// Hash of the scenario and of what was set, as 32 hexadecimal digits.
+    pub scenario_hash: &'a str,
+    /// What the command line has set: path and value.
+    pub set: &'a [(String, String)],
+    /// Number of the shard from 1, and of how many.
+    pub shard: Option<(u32, u32)>,
+    /// All seeds, in order.
+    pub seeds: &'a [u64],
+    /// The names of the runs, in order.
+    pub digests: &'a [String],
 }
 
 /// A file that is not whole yet.
@@ -206,13 +257,30 @@ pub fn sorted_entries(path: &Path) -> std::io::Result<Vec<String>> {
 mod tests {
     use super::*;
 
+    fn of(scenario_hash: &str) -> Manifest<'_> {
+        Manifest { scenario_hash, seeds: &[1], ..Manifest::default() }
+    }
+
+    #[test]
+    fn earlier_results_stay_until_new_ones_are_there() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let mut run = RunDir::prepare(path, "abc", May::Begin).expect("it can be made");
+        run.write("a.csv", b"x\n").expect("it can be written");
+        run.finish(&of("abc")).expect("it can be written");
+        let mut again = RunDir::prepare(path, "abc", May::Begin).expect("the same scenario may run again");
+        assert_eq!(sorted_entries(path).expect("it is there"), ["a.csv", "manifest.json"], "nothing is new yet");
+        again.write("b.csv", b"x\n").expect("it can be written");
+        assert_eq!(sorted_entries(path).expect("it is there"), ["b.csv"], "old and new are never mixed");
+    }
+
     #[test]
     fn files_appear_whole_and_the_manifest_names_them() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("results/run-1");
-        let mut run = RunDir::prepare(&path, "abc", false).expect("it can be made");
+        let mut run = RunDir::prepare(&path, "abc", May::Begin).expect("it can be made");
         run.write("a.csv", b"x\n").expect("it can be written");
-        run.finish("abc", &[1], &["ff".into()]).expect("it can be written");
+        run.finish(&of("abc")).expect("it can be written");
         assert_eq!(sorted_entries(&path).expect("it is there"), ["a.csv", "manifest.json"]);
         let manifest = fs::read_to_string(path.join("manifest.json")).expect("it is there");
         assert!(manifest.contains("\"scenario_hash\": \"abc\"") && manifest.contains("\"a.csv\""), "{manifest}");
@@ -222,11 +290,11 @@ mod tests {
     fn other_results_are_refused_without_force() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path();
-        RunDir::prepare(path, "abc", false).expect("it is empty").finish("abc", &[1], &[]).expect("it can be written");
-        assert!(RunDir::prepare(path, "abc", false).is_ok(), "the same scenario may run again");
-        let error = RunDir::prepare(path, "def", false).expect_err("another scenario's results are there");
+        RunDir::prepare(path, "abc", May::Begin).expect("it is empty").finish(&of("abc")).expect("it can be written");
+        assert!(RunDir::prepare(path, "abc", May::Begin).is_ok(), "the same scenario may run again");
+        let error = RunDir::prepare(path, "def", May::Begin).expect_err("another scenario's results are there");
         assert!(error.reason.contains("--force"), "{error}");
-        assert!(RunDir::prepare(path, "def", true).is_ok());
+        assert!(RunDir::prepare(path, "def", May::Overwrite).is_ok());
     }
 
     #[test]
@@ -234,7 +302,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("file");
         fs::write(&path, b"").expect("it can be written");
-        assert!(RunDir::prepare(&path, "abc", true).is_err());
-        assert!(RunDir::prepare(&path.join("below"), "abc", true).is_err());
+        assert!(RunDir::prepare(&path, "abc", May::Overwrite).is_err());
+        assert!(RunDir::prepare(&path.join("below"), "abc", May::Overwrite).is_err());
     }
 }

@@ -67,7 +67,7 @@ fn is_over_seeds(expectation: &Expectation) -> bool {
 /// Judges the runs of one seed, one a setting.
 pub fn judge_seed(loaded: &Loaded, expectations: &[Expectation], runs: Vec<(RunConfig, Played)>) -> Vec<Seen> {
     let (configs, runs): (Vec<RunConfig>, Vec<Played>) = runs.into_iter().unzip();
-    let campaign = Campaign { runs };
+    let campaign = Campaign::new(runs.iter().map(Played::kept).collect());
     let is_alone = |expectation: &&Expectation| !is_over_seeds(expectation);
     let of_metrics: Vec<Expectation> = expectations
         .iter()
@@ -76,7 +76,7 @@ pub fn judge_seed(loaded: &Loaded, expectations: &[Expectation], runs: Vec<(RunC
         .cloned()
         .collect();
     let judgements = evaluate(&of_metrics, &campaign);
-    let all = configs.iter().zip(&campaign.runs).zip(&loaded.settings);
+    let all = configs.iter().zip(&runs).zip(&loaded.settings);
     all.map(|((config, run), setting)| {
         let mut seen = Seen {
             seed: run.seed,

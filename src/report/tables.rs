@@ -3,27 +3,29 @@
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
-use super::play::{Campaign, Played, step_name};
+use super::play::{Campaign, Kept, step_name};
+use super::sweep::statistics::middle;
 use crate::check::Judgement;
-use crate::check::evaluate::median;
 use crate::cluster::config::RunConfig;
 use crate::kernel::math::sqrt;
 use crate::kernel::time::Span;
+use crate::measure::freshness::Freshness;
 use crate::measure::histogram::{Histogram, LARGEST};
 use crate::measure::metrics::{After, OpKind};
 use crate::measure::number::plain;
-use crate::measure::{Measured, Metric, Value};
+use crate::measure::{Measured, Metric};
 use crate::network::Class;
 
 const QUANTILES: [f64; 11] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0];
 
-const OUTCOMES: [&str; 2] = ["ok", "failed"];
+/// Outcomes that latencies are told apart by.
+pub(super) const OUTCOMES: [&str; 2] = ["ok", "failed"];
 
 /// The times after an acknowledgement that files hold: 0, 1, 2, 5 … 10 000 ms.
 const AFTER_MS: [u64; 14] = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
 /// Rows of a CSV file as text.
-fn csv(rows: Vec<Vec<String>>) -> Vec<u8> {
+pub(super) fn csv(rows: Vec<Vec<String>>) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
     for row in rows {
         writer.write_record(row).expect("rows of one length are written to memory");
@@ -31,7 +33,7 @@ fn csv(rows: Vec<Vec<String>>) -> Vec<u8> {
     writer.into_inner().expect("memory does not fail")
 }
 
-fn texts(fields: &[&str]) -> Vec<String> {
+pub(super) fn texts(fields: &[&str]) -> Vec<String> {
     fields.iter().map(|field| field.to_string()).collect()
 }
 
@@ -76,15 +78,27 @@ pub fn latency(measured: &Measured) -> Vec<u8> {
             if spread.count() == 0 {
                 continue;
             }
-            for q in QUANTILES {
-                let enough = q == 1.0 || spread.count() as f64 * (1.0 - q) >= 10.0 - 1e-6;
-                let ns = if q == 1.0 { spread.max() } else { spread.quantile(q) };
-                let cell = if enough { plain(ns as f64 / 1e6) } else { String::new() };
-                rows.push(vec![op.word().into(), name.to_string(), plain(q), cell, spread.count().to_string()]);
+            for cells in quantiles(&QUANTILES, spread.count(), spread.max(), |q| spread.quantile(q)) {
+                rows.push([texts(&[op.word(), name]), cells.to_vec()].concat());
             }
         }
     }
     csv(rows)
+}
+
+/// Quantile, latency in milliseconds and number of samples, a row a quantile. One that fewer than 10/(1−q) samples speak
+/// for has an empty cell.
+pub(super) fn quantiles(
+    shares: &[f64],
+    count: u64,
+    max: u64,
+    at: impl Fn(f64) -> u64,
+) -> impl Iterator<Item = [String; 3]> {
+    shares.iter().map(move |&q| {
+        let enough = q == 1.0 || count as f64 * (1.0 - q) >= 10.0 - 1e-6;
+        let ns = if q == 1.0 { max } else { at(q) };
+        [plain(q), if enough { plain(ns as f64 / 1e6) } else { String::new() }, count.to_string()]
+    })
 }
 
 /// `latency.hlog`: the same distributions whole, as an HDR interval log in nanoseconds.
@@ -123,11 +137,19 @@ fn hdr(ours: &Histogram<11>) -> hdrhistogram::Histogram<u64> {
     histogram
 }
 
-/// `staleness.csv`: how reads become fresh, with 95 % intervals after Wilson. Times with fewer than ten reads are left
-/// out.
+/// The columns of `staleness.csv`.
+pub(super) const STALENESS: [&str; 5] = ["after_ms", "fresh", "low", "high", "reads"];
+
+/// `staleness.csv` of a run.
 pub fn staleness(measured: &Measured) -> Vec<u8> {
-    let freshness = &measured.tally(0, None).freshness;
-    let mut rows = vec![texts(&["after_ms", "fresh", "low", "high", "reads"])];
+    let mut rows = vec![texts(&STALENESS)];
+    rows.extend(freshness_rows(&measured.tally(0, None).freshness));
+    csv(rows)
+}
+
+/// How reads become fresh, with 95 % intervals after Wilson. Times with fewer than ten reads are left out.
+pub(super) fn freshness_rows(freshness: &Freshness) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
     for ms in AFTER_MS {
         let [fresh, reads] = freshness.around(After(Span::from_ms(ms)).0);
         if reads < 10 {
@@ -137,7 +159,7 @@ pub fn staleness(measured: &Measured) -> Vec<u8> {
         let share = fresh as f64 / reads as f64;
         rows.push(vec![ms.to_string(), plain(share), plain(low), plain(high), reads.to_string()]);
     }
-    csv(rows)
+    rows
 }
 
 /// The 95 % interval of a share (Wilson 1927).
@@ -162,29 +184,24 @@ pub struct SettingRow {
 /// The metrics that any run has, in the order of the vocabulary.
 pub fn columns(campaign: &Campaign) -> Vec<Metric> {
     let all = Metric::all();
-    let has = |metric: &Metric| campaign.runs.iter().any(|run| run.columns.iter().any(|(known, _)| known == metric));
+    let has = |metric: &Metric| campaign.runs().iter().any(|run| run.columns.iter().any(|(known, _)| known == metric));
     all.into_iter().filter(has).collect()
-}
-
-fn cell(run: &Played, metric: &Metric) -> Option<f64> {
-    run.columns.iter().find(|(known, _)| known == metric).and_then(|(_, value)| Value::number(*value))
 }
 
 /// `runs.csv`: one row a run. What never came about, as `convergence.time`, is `inf` here and in `summary.csv`, and `null`
 /// in JSON, which has no such number.
 pub fn runs(axes: &[String], settings: &[SettingRow], campaign: &Campaign, judgements: &[Judgement]) -> Vec<u8> {
     let columns = columns(campaign);
-    let mut header = vec!["setting".to_string()];
-    header.extend(axes.iter().cloned());
+    let mut header = begin(axes);
     header.extend(texts(&["seed", "digest", "status"]));
     header.extend(columns.iter().map(Metric::column));
     let mut rows = vec![header];
-    for run in &campaign.runs {
+    for run in campaign.runs() {
         let mut row = vec![run.setting.to_string()];
         row.extend(labels(settings, run.setting, axes.len()));
-        row.extend([run.seed.to_string(), format!("{:032x}", run.end.digest)]);
+        row.extend([run.seed.to_string(), format!("{:032x}", run.digest)]);
         row.push(campaign.status(run, judgements).to_string());
-        row.extend(columns.iter().map(|metric| cell(run, metric).map_or(String::new(), plain)));
+        row.extend(columns.iter().map(|metric| run.number(metric).map_or(String::new(), plain)));
         rows.push(row);
     }
     csv(rows)
@@ -198,31 +215,38 @@ fn labels(settings: &[SettingRow], number: u32, axes: usize) -> Vec<String> {
 /// `summary.csv`: one row a setting, each metric's median over the seeds and the 95 % interval of the median.
 pub fn summary(axes: &[String], settings: &[SettingRow], campaign: &Campaign, judgements: &[Judgement]) -> Vec<u8> {
     let columns = columns(campaign);
-    let mut header = vec!["setting".to_string()];
-    header.extend(axes.iter().cloned());
+    let mut header = begin(axes);
     header.extend(texts(&["seeds", "broken"]));
-    header.extend(
-        columns.iter().flat_map(|metric| ["", ".low", ".high"].map(|part| format!("{}{part}", metric.column()))),
-    );
+    header.extend(columns.iter().flat_map(middle_columns));
     let mut rows = vec![header];
     for setting in settings {
-        let runs: Vec<&Played> = campaign.of(setting.number).collect();
+        let runs: &[Kept] = campaign.of(setting.number);
         let broken = runs.iter().filter(|run| campaign.status(run, judgements) == "broken").count();
         let mut row = vec![setting.number.to_string()];
         row.extend(setting.labels.iter().cloned());
         row.extend([runs.len().to_string(), broken.to_string()]);
         for metric in &columns {
-            let values: Vec<f64> = runs.iter().filter_map(|run| cell(run, metric)).collect();
-            if values.is_empty() {
-                row.extend(texts(&["", "", ""]));
-                continue;
-            }
-            let (low, high) = median_interval(&values);
-            row.extend([median(&values), low, high].map(plain));
+            let values: Vec<f64> = runs.iter().filter_map(|run| run.number(metric)).collect();
+            row.extend(middle_cells(&values));
         }
         rows.push(row);
     }
     csv(rows)
+}
+
+/// The columns that say of which setting a row is.
+pub(super) fn begin(axes: &[String]) -> Vec<String> {
+    std::iter::once("setting".to_string()).chain(axes.iter().cloned()).collect()
+}
+
+/// The three columns of a metric where a row is of several seeds.
+pub(super) fn middle_columns(metric: &Metric) -> [String; 3] {
+    ["", ".low", ".high"].map(|part| format!("{}{part}", metric.column()))
+}
+
+/// What stands in them: median and 95 % interval, or nothing.
+pub(super) fn middle_cells(values: &[f64]) -> [String; 3] {
+    middle(values).map_or_else(Default::default, |middle| [middle.median, middle.low, middle.high].map(plain))
 }
 
 /// The 95 % interval of a median by order statistics: it holds whatever the distribution is. With fewer than six values

@@ -7,7 +7,8 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::expect::Looked;
-use super::play::{Campaign, Played, step_name};
+use super::play::{Campaign, Kept, Played, step_name};
+use super::sweep::frontier::Frontier;
 use super::tables::SettingRow;
 use crate::check::expectation::shown;
 use crate::check::{Judgement, Verdict};
@@ -16,12 +17,12 @@ use crate::measure::metrics::{HintCount, OpKind, Stat, Unit};
 use crate::measure::number::plain;
 use crate::measure::{Measured, Metric, Scope, Value};
 
-const BOLD: &str = "\u{1b}[1m";
-const DIM: &str = "\u{1b}[2m";
+pub(super) const BOLD: &str = "\u{1b}[1m";
+pub(super) const DIM: &str = "\u{1b}[2m";
 const RED: &str = "\u{1b}[31m";
 const GREEN: &str = "\u{1b}[32m";
 const YELLOW: &str = "\u{1b}[33m";
-const RESET: &str = "\u{1b}[0m";
+pub(super) const RESET: &str = "\u{1b}[0m";
 
 /// What stands above the numbers.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +38,7 @@ pub struct Title<'a> {
 }
 
 /// A number for the eye: three digits that say something, and thousands apart.
-fn brief(value: f64) -> String {
+pub fn brief(value: f64) -> String {
     let size = value.abs();
     let rounded = match size {
         _ if size >= 100.0 || size == 0.0 => value.round(),
@@ -102,7 +103,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Lines under each other: the first after what begins it, the others as far in.
-fn paragraph(out: &mut String, begins: &str, indent: usize, text: &str, width: usize, style: &str) {
+pub(super) fn paragraph(out: &mut String, begins: &str, indent: usize, text: &str, width: usize, style: &str) {
     for (number, line) in wrapped(text, width.saturating_sub(indent)).iter().enumerate() {
         let left = if number == 0 { begins.to_string() } else { " ".repeat(indent) };
         let (on, off) = if style.is_empty() { ("", "") } else { (style, RESET) };
@@ -110,28 +111,40 @@ fn paragraph(out: &mut String, begins: &str, indent: usize, text: &str, width: u
     }
 }
 
-fn table(header: &[String]) -> Table {
+pub(super) fn table(header: &[String]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header);
     table
 }
 
 /// The table as text; numbers stand on the right, the first columns on the left.
-fn align(table: &mut Table, left: usize) -> String {
+pub(super) fn align(table: &mut Table, left: usize) -> String {
     for column in table.column_iter_mut().skip(left) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.lines().map(|line| format!(" {}\n", line.trim_end())).collect()
 }
 
-fn head(out: &mut String, title: &Title<'_>) {
+/// The settings of a sweep that is planned. A long list is cut.
+pub fn plan(header: &[String], rows: &[Vec<String>]) -> String {
+    const SHOWN: usize = 40;
+    let mut shown = table(header);
+    for row in rows.iter().take(SHOWN) {
+        shown.add_row(row);
+    }
+    let more = rows.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("  and {} more\n", things(more as u64, "setting")) } else { String::new() };
+    align(&mut shown, header.len()) + &more
+}
+
+pub(super) fn head(out: &mut String, title: &Title<'_>) {
     let _ = writeln!(out, "{BOLD}{}{RESET}", title.name);
     if !title.about.is_empty() {
         paragraph(out, "", 0, title.about, title.width, "");
     }
 }
 
-fn notices<'a>(out: &mut String, all: impl Iterator<Item = &'a String>, width: usize) {
+pub(super) fn notices<'a>(out: &mut String, all: impl Iterator<Item = &'a String>, width: usize) {
     for notice in all {
         paragraph(out, &format!("  {YELLOW}note{RESET} "), 7, notice, width, DIM);
     }
@@ -177,7 +190,7 @@ pub fn run(
 }
 
 /// A time in the unit that suits it.
-fn duration(ms: f64) -> String {
+pub fn duration(ms: f64) -> String {
     match ms {
         _ if ms == 0.0 => "0 s".into(),
         _ if ms < 1e3 => format!("{} ms", brief(ms)),
@@ -360,20 +373,21 @@ pub fn sweep(
     campaign: &Campaign,
     judgements: &[Judgement],
     asked: &[Metric],
+    frontier: Option<&Frontier>,
 ) -> String {
     let mut out = String::new();
     head(&mut out, title);
-    let seeds = settings.first().map_or(0, |setting| campaign.of(setting.number).count() as u64);
+    let seeds = settings.first().map_or(0, |setting| campaign.of(setting.number).len() as u64);
     let about = format!(
         "{}, {} each, {}",
         things(settings.len() as u64, "setting"),
         things(seeds, "seed"),
-        things(campaign.runs.len() as u64, "run")
+        things(campaign.runs().len() as u64, "run")
     );
     paragraph(&mut out, "", 0, &about, title.width, DIM);
     out.push('\n');
     medians(&mut out, title, axes, settings, campaign, asked);
-    let broken: Vec<&Played> = campaign.runs.iter().filter(|run| run.has_broken_step()).collect();
+    let broken: Vec<&Kept> = campaign.runs().iter().filter(|run| run.has_broken_step).collect();
     for run in &broken {
         let _ = writeln!(
             out,
@@ -382,11 +396,31 @@ pub fn sweep(
         );
     }
     grouped(&mut out, settings, judgements, title.width);
+    if let Some(frontier) = frontier {
+        compared(&mut out, frontier, title.width);
+    }
     if !title.notices.is_empty() {
         out.push('\n');
     }
     notices(&mut out, title.notices.iter(), title.width);
     out
+}
+
+/// Which settings no other beats, and what beats the first of the others.
+fn compared(out: &mut String, frontier: &Frontier, width: usize) {
+    const SHOWN: usize = 3;
+    out.push('\n');
+    for statement in &frontier.statements {
+        paragraph(out, &format!("  {GREEN}▸{RESET} "), 4, statement, width, "");
+    }
+    for dominated in frontier.dominated.iter().take(SHOWN) {
+        paragraph(out, &format!("  {DIM}·{RESET} "), 4, &dominated.text, width, "");
+    }
+    let more = frontier.dominated.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = writeln!(out, "  {DIM}· {} more in summary.json{RESET}", things(more as u64, "dominated setting"));
+    }
+    paragraph(out, "    ", 4, &frontier.notes.join("; "), width, DIM);
 }
 
 /// A metric's column: its path above its last part and unit.
@@ -421,10 +455,7 @@ fn medians(
     let usual = usual.iter().filter_map(|path| Metric::from_path(path)).filter(|metric| !asked.contains(metric));
     let wanted: Vec<Metric> = asked.iter().cloned().chain(usual).collect();
     let median = |setting: u32, metric: &Metric| {
-        let values = campaign.of(setting).filter_map(|run| {
-            run.columns.iter().find(|(known, _)| known == metric).and_then(|(_, value)| value.number())
-        });
-        let values: Vec<f64> = values.collect();
+        let values: Vec<f64> = campaign.of(setting).iter().filter_map(|run| run.number(metric)).collect();
         (!values.is_empty()).then(|| crate::check::evaluate::median(&values))
     };
     let mut header: Vec<String> = vec!["#".into()];
@@ -464,7 +495,7 @@ fn medians(
     });
     out.push_str(&align(&mut table, 1 + axes.len()));
     let mut notes: Vec<String> = Vec::new();
-    if campaign.runs.len() > settings.len() {
+    if campaign.runs().len() > settings.len() {
         notes.push("medians over the seeds".into());
     }
     if hidden > 0 {

@@ -2,6 +2,7 @@
 //! settings of the sweep that each expectation speaks of.
 
 use super::Setting;
+use super::Skipped;
 use super::containers::OneOrMany;
 use super::errors::{Errors, suggestion};
 use super::json::Node;
@@ -160,9 +161,13 @@ impl Checker<'_> {
 }
 
 /// Checks all expectations against the vocabulary, the axes and the settings.
-pub fn check(base: &Spec, tree: &Node, settings: &[Setting], skipped: &[Vec<AxisValue>], cx: &mut Errors) {
+pub fn check(base: &Spec, tree: &Node, settings: &[Setting], skipped: &[Skipped], cx: &mut Errors) {
+    let all_judged = settings.iter().all(|setting| setting.spec.measure.judge);
     for (number, expectation) in numbered(tree, &base.expect) {
         let mut checker = Checker { tree, cx, number };
+        if !all_judged {
+            check_needs_no_judge(&mut checker, expectation);
+        }
         if let Err(wrong) = resolve(expectation) {
             wrong.into_iter().for_each(|(field, message)| checker.fail(&field, message));
         }
@@ -189,6 +194,23 @@ pub fn numbered<'a, T>(tree: &Node, list: &'a [T]) -> Vec<(usize, &'a T)> {
         _ => (0..list.len()).collect(),
     };
     numbers.into_iter().zip(list).collect()
+}
+
+/// Without a judge nobody knows what replicas hold and sessions have seen.
+fn check_needs_no_judge(checker: &mut Checker<'_>, expectation: &Expectation) {
+    let of_judge =
+        |path: &Option<String>| path.as_deref().and_then(Metric::from_path).is_some_and(|metric| metric.is_judged());
+    let versus = expectation.versus.as_ref().is_some_and(|versus| of_judge(&versus.metric));
+    let fields = [
+        ("metric", of_judge(&expectation.metric)),
+        ("versus.metric", versus),
+        ("property", expectation.property.is_some()),
+    ];
+    for (field, asked) in fields {
+        if asked {
+            checker.fail(field, "needs a judge, and `measure.judge` is false".into());
+        }
+    }
 }
 
 fn check_narrowing(checker: &mut Checker<'_>, expectation: &Expectation) {
@@ -307,16 +329,11 @@ fn check_where(checker: &mut Checker<'_>, base: &Spec, field: &str, condition: O
 }
 
 /// An expectation must be about a setting that is left, and have one to be compared with.
-fn check_settings(
-    checker: &mut Checker<'_>,
-    expectation: &Expectation,
-    settings: &[Setting],
-    skipped: &[Vec<AxisValue>],
-) {
+fn check_settings(checker: &mut Checker<'_>, expectation: &Expectation, settings: &[Setting], skipped: &[Skipped]) {
     let condition = expectation.where_.as_ref();
     let named: Vec<&Setting> = settings.iter().filter(|setting| matches(&setting.values, condition)).collect();
     if named.is_empty() {
-        let message = match skipped.iter().find(|values| matches(values, condition)) {
+        let message = match skipped.iter().map(|one| &one.values).find(|values| matches(values, condition)) {
             Some(values) => {
                 format!("is only about combinations that break a rule and are skipped ({})", describe(values))
             }

@@ -56,6 +56,19 @@ pub struct Loaded {
     pub files: Files,
     /// What is worth saying although it is not wrong.
     pub notices: Vec<String>,
+    /// Combinations that break a rule.
+    pub skipped: Vec<Skipped>,
+    /// The text as it was given.
+    pub text: String,
+}
+
+/// A combination of points that makes no setting.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// One value an axis.
+    pub values: Vec<AxisValue>,
+    /// The field, and the rule that it breaks.
+    pub because: String,
 }
 
 /// One setting of the sweep.
@@ -176,10 +189,11 @@ impl<'a> Draft<'a> {
             return None;
         }
         let mut files = Files::default();
-        let settings = expand(&base, tree, schema, *source, &mut files, cx)?;
+        let (settings, skipped) = expand(&base, tree, schema, *source, &mut files, cx)?;
         let name = base.name.as_ref().map_or_else(|| source.stem().to_string(), |name| name.to_string());
         let notices = cx.notices().to_vec();
-        Some(Loaded { name, about: base.about.clone(), hash: hasher.digest128(), base, settings, files, notices })
+        let (about, hash, text) = (base.about.clone(), hasher.digest128(), source.text().to_string());
+        Some(Loaded { name, about, hash, base, settings, files, notices, skipped, text })
     }
 }
 
@@ -200,9 +214,9 @@ fn expand(
     source: &dyn Source,
     files: &mut Files,
     cx: &mut Errors,
-) -> Option<Vec<Setting>> {
+) -> Option<(Vec<Setting>, Vec<Skipped>)> {
     let mut settings = Vec::new();
-    let mut skipped: Vec<Vec<AxisValue>> = Vec::new();
+    let mut skipped: Vec<Skipped> = Vec::new();
     let mut broken = Errors::new(source.name(), source.text());
     let mut common: Option<Vec<Problem>> = None;
     for number in 0..sweep::size(&base.sweep) {
@@ -221,8 +235,9 @@ fn expand(
             continue;
         }
         let reason = &rules.problems()[0];
+        let because = format!("{}: {}", reason.path, reason.message);
         if !combination.values.is_empty() {
-            cx.notice(format!("skipped {}: {}: {}", sweep::describe(&combination.values), reason.path, reason.message));
+            cx.notice(format!("skipped {}: {because}", sweep::describe(&combination.values)));
         }
         let problems = rules.take_problems();
         match &mut common {
@@ -232,7 +247,7 @@ fn expand(
         for problem in problems {
             broken.error_at(problem.path, &problem.origin, problem.message);
         }
-        skipped.push(combination.values);
+        skipped.push(Skipped { values: combination.values, because });
     }
     if settings.is_empty() {
         // What is wrong in every combination is the reason; what only some points do would be skipped.
@@ -254,7 +269,7 @@ fn expand(
         setting.notices.retain(|notice| !common.contains(notice));
     }
     common.into_iter().for_each(|notice| cx.notice(notice));
-    Some(settings)
+    Some((settings, skipped))
 }
 
 /// The JSON Schema (draft 2020-12) of a scenario file.

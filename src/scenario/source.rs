@@ -60,6 +60,29 @@ impl Source for Memory {
     }
 }
 
+/// A text that was made from a scenario, with the files of that one.
+#[derive(Clone, Copy)]
+pub struct Edited<'a> {
+    /// How messages speak of it.
+    pub name: &'a str,
+    /// Its text.
+    pub text: &'a str,
+    /// The scenario it was made from.
+    pub of: &'a dyn Source,
+}
+
+impl Source for Edited<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+    fn text(&self) -> &str {
+        self.text
+    }
+    fn file(&self, name: &str) -> Result<Vec<u8>, String> {
+        self.of.file(name)
+    }
+}
+
 /// A scenario on disk.
 #[derive(Clone, Debug)]
 pub struct Disk {

@@ -244,6 +244,20 @@ impl Quota {
     }
 }
 
+/// How many operations a group is expected to begin before a time, without retries; `None` if that depends on how soon
+/// it is answered.
+pub fn expected(config: &GroupConfig, until: SimTime) -> Option<f64> {
+    let limit = config.operations.map_or(f64::INFINITY, |each| each as f64 * f64::from(config.sessions));
+    let stop = config.stop.min(until);
+    let all = match &config.arrival {
+        Arrival::Closed { .. } => return None,
+        Arrival::Trace(rows) => rows.iter().filter(|row| row.at < stop).count() as f64,
+        Arrival::Open { .. } if stop <= config.start => 0.0,
+        Arrival::Open { rate, phases, .. } => Rate::new(*rate, phases.clone(), config.start).integral(stop),
+    };
+    Some(all.min(limit))
+}
+
 /// A rate that changes in steps, and how far its integral has been followed.
 #[derive(Clone, Debug)]
 struct Rate {
@@ -284,6 +298,15 @@ impl Rate {
             self.before += within;
             self.enter(self.to);
         }
+    }
+
+    /// The integral from the start to a time that is not before it.
+    fn integral(mut self, stop: SimTime) -> f64 {
+        while self.to < stop {
+            self.before += self.now * self.to.since(self.from).0 as f64;
+            self.enter(self.to);
+        }
+        self.before + self.now * stop.since(self.from).0 as f64
     }
 
     fn enter(&mut self, at: SimTime) {
@@ -414,6 +437,20 @@ mod tests {
         let times = times(&open(Spacing::Even, vec![every_other, late]));
         let by_second: Vec<usize> = (0..10).map(|s| times.iter().filter(|&&at| at / SECOND == s).count()).collect();
         assert_eq!(by_second, [1000, 500, 1000, 500, 1000, 500, 1000, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_expected_is_the_integral_of_the_rate() {
+        let ms = |ms: u64| SimTime(ms * 1_000_000);
+        let phase = |factor| Phase { from: ms(10), lasts: Some(Span(20_000_000)), every: None, factor };
+        // One in a millisecond, but ten times that for 20 of the 100 ms.
+        let config = open(Spacing::Even, vec![phase(10.0)]);
+        let config = GroupConfig { start: SimTime::ZERO, stop: ms(100), operations: None, ..config };
+        let close = |until, wanted: f64| (expected(&config, ms(until)).expect("it is open") - wanted).abs() < 1e-6;
+        assert!(close(10, 10.0) && close(20, 110.0) && close(100, 280.0) && close(500, 280.0));
+        assert_eq!(times(&config).len(), 280, "so many come");
+        let limited = GroupConfig { operations: Some(2), ..config };
+        assert_eq!(expected(&limited, ms(100)), Some(200.0), "two for each of a hundred sessions");
     }
 
     #[test]

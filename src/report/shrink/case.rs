@@ -15,7 +15,7 @@ use crate::report::{Campaign, Played, Wanted, expect, play};
 use crate::scenario::build::{Built, run_config};
 use crate::scenario::edit::{list, steps};
 use crate::scenario::properties::Standing;
-use crate::scenario::source::Source;
+use crate::scenario::source::{Edited, Source};
 use crate::scenario::{Loaded, load};
 use crate::workload::config::Arrival;
 
@@ -28,24 +28,6 @@ pub enum Target {
     Metric,
     /// What this step expects.
     Step(String),
-}
-
-/// A scenario as a text, with the files of another one.
-struct Candidate<'a> {
-    text: String,
-    files: &'a dyn Source,
-}
-
-impl Source for Candidate<'_> {
-    fn name(&self) -> &str {
-        "shrunk.json"
-    }
-    fn text(&self) -> &str {
-        &self.text
-    }
-    fn file(&self, name: &str) -> Result<Vec<u8>, String> {
-        self.files.file(name)
-    }
 }
 
 /// A candidate that is a scenario.
@@ -68,7 +50,8 @@ pub struct Ran {
 
 /// Reads a candidate; `None` if it is no scenario, or makes no run.
 pub fn ready(files: &dyn Source, tree: &Json) -> Option<Ready> {
-    let loaded = load(&Candidate { text: tree.to_string(), files }, &[]).ok()?;
+    let text = tree.to_string();
+    let loaded = load(&Edited { name: "shrunk.json", text: &text, of: files }, &[]).ok()?;
     let spec = &loaded.settings.first()?.spec;
     let built = run_config(spec, spec.seed.0, &loaded.files).ok()?;
     Some(Ready { loaded, built })
@@ -82,9 +65,7 @@ pub fn ran(files: &dyn Source, tree: &Json) -> Option<Ran> {
 fn run(ready: Ready) -> Option<Ran> {
     let expectations = expect::expectations(&ready.loaded).ok()?;
     let played = play(&ready.built.config, 0, &Wanted::of(&expectations), false);
-    let campaign = Campaign { runs: vec![played] };
-    let judgements = evaluate(&expectations, &campaign);
-    let played = campaign.runs.into_iter().next().expect("there is one run");
+    let judgements = evaluate(&expectations, &Campaign::new(vec![played.kept()]));
     Some(Ran { ready, played, judgements })
 }
 

@@ -115,7 +115,7 @@ impl Trace<'_> {
                 });
             }
             // It does not ask for them.
-            Note::Waited { .. } | Note::Reached(_) => {}
+            Note::Waited { .. } | Note::Reached(_) | Note::Served { .. } | Note::Gathered { .. } => {}
         }
     }
 

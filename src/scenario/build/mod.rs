@@ -89,6 +89,7 @@ pub fn run_config(spec: &Spec, seed: u64, files: &Files) -> Result<Built, Vec<St
             load_tolerance: measure.load_tolerance,
             converged_share: measure.converged_share.0,
             check_budget: measure.check_budget,
+            judge: measure.judge,
             history: measure.history,
         },
     };

@@ -8,6 +8,7 @@ pub mod layout;
 pub mod nodes;
 pub mod operations;
 pub mod record;
+pub mod rungs;
 pub mod single;
 pub mod steps;
 

@@ -23,6 +23,8 @@ object! {
         converged_share: Fraction = 1.0,
         /// States of a key that a checker may visit.
         check_budget: u64 = 1000000,
+        /// Watch replicas and sessions for what properties and some metrics need.
+        judge: bool = true,
         /// Write the history of all operations.
         history: bool = false,
     }

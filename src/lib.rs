@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! cli                       arguments, exit status, tables: the only code that prints
-//! report                    results on disk; the same bytes for the same seed
+//! report                    results on disk, figures and pages from them; the same bytes for the same seed
 //! scenario                  JSON → checked configuration → list of runs; the only code that knows the spelling
 //! check, measure            what must come out; what came out
 //! cluster                   the event loop, clients, faults, scripts
@@ -72,6 +72,10 @@
 //! | command | where | for people |
 //! |---|---|---|
 //! | `run` | `cli::run`, [`report::play()`] | `docs/scenarios.md` |
+//! | `sweep`, `merge` | `cli::sweep`, [`report::sweep`]: folded runs, journal, statistics, frontier | `docs/sweep.md` |
+//! | `plot` | [`report::figures`] builds them from files, [`mod@report::plot`] draws them | `docs/figures.md` |
+//! | `report` | [`report::page`] | `docs/report.md` |
+//! | `predict` | [`measure::wars`], [`measure::scene`], [`report::predict`] | `docs/predict.md` |
 //! | `check` | [`scenario::swarm`] draws, [`report::seeds`] counts; properties in [`check::properties`], what they assume in [`scenario::properties`] | `docs/check.md` |
 //! | `trace`, `replay` | [`report::trace`] | `docs/trace.md` |
 //! | `shrink` | [`report::shrink`], [`scenario::edit`] | `docs/shrink.md` |

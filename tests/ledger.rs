@@ -200,6 +200,6 @@ fn page(rows: &[Row], played: &BTreeMap<&str, Played>) -> String {
 /// The anchor of a heading.
 fn anchor(letter: &str, title: &str) -> String {
     let heading = format!("{letter} {title}").to_lowercase();
-    let kept: String = heading.chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();
+    let kept: String = heading.chars().filter(|c| c.is_alphanumeric() || " -".contains(*c)).collect();
     kept.replace(' ', "-")
 }

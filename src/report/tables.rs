@@ -11,7 +11,7 @@ use crate::kernel::math::sqrt;
 use crate::kernel::time::Span;
 use crate::measure::freshness::Freshness;
 use crate::measure::histogram::{Histogram, LARGEST};
-use crate::measure::metrics::{After, OpKind};
+use crate::measure::metrics::OpKind;
 use crate::measure::number::plain;
 use crate::measure::{Measured, Metric};
 use crate::network::Class;
@@ -21,8 +21,22 @@ const QUANTILES: [f64; 11] = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999
 /// Outcomes that latencies are told apart by.
 pub(super) const OUTCOMES: [&str; 2] = ["ok", "failed"];
 
-/// The times after an acknowledgement that files hold: 0, 1, 2, 5 … 10 000 ms.
+/// The times after an acknowledgement that columns and files hold: 0, 1, 2, 5 … 10 000 ms.
 const AFTER_MS: [u64; 14] = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+
+/// Steps of a decade at which pairs of a write and a read are told: they know of every time.
+const OF_DECADE: [u64; 8] = [10, 12, 15, 20, 30, 40, 50, 70];
+
+/// The times after an acknowledgement of `staleness.csv`.
+fn times(freshness: &Freshness) -> Vec<Span> {
+    if freshness.pairs() == 0 {
+        return AFTER_MS.map(Span::from_ms).to_vec();
+    }
+    // From 10 us to 10 s.
+    let decades = (0..6).scan(1_000, |unit: &mut u64, _| Some(std::mem::replace(unit, *unit * 10)));
+    let steps = decades.flat_map(|unit| OF_DECADE.map(|step| Span(unit * step)));
+    std::iter::once(Span::ZERO).chain(steps).chain([Span::from_ms(10_000)]).collect()
+}
 
 /// Rows of a CSV file as text.
 pub(super) fn csv(rows: Vec<Vec<String>>) -> Vec<u8> {
@@ -150,14 +164,14 @@ pub fn staleness(measured: &Measured) -> Vec<u8> {
 /// How reads become fresh, with 95 % intervals after Wilson. Times with fewer than ten reads are left out.
 pub(super) fn freshness_rows(freshness: &Freshness) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    for ms in AFTER_MS {
-        let [fresh, reads] = freshness.around(After(Span::from_ms(ms)).0);
+    for after in times(freshness) {
+        let [fresh, reads] = freshness.around(after);
         if reads < 10 {
             continue;
         }
         let (low, high) = wilson(fresh, reads);
         let share = fresh as f64 / reads as f64;
-        rows.push(vec![ms.to_string(), plain(share), plain(low), plain(high), reads.to_string()]);
+        rows.push(vec![plain(after.as_ms()), plain(share), plain(low), plain(high), reads.to_string()]);
     }
     rows
 }
@@ -300,6 +314,18 @@ mod tests {
         assert_eq!(ranks(20), (6.0, 15.0));
         assert_eq!(ranks(50), (18.0, 33.0));
         assert_eq!(ranks(1_000), (469.0, 532.0));
+    }
+
+    #[test]
+    fn pairs_are_told_at_times_between() {
+        let mut freshness = Freshness::default();
+        freshness.record(Span::ZERO, true);
+        let mut shown = times(&freshness);
+        assert_eq!((shown.len(), shown[1]), (14, Span::from_ms(1)));
+        freshness.tried(crate::measure::freshness::Threshold::From(Span::ZERO), 20);
+        shown = times(&freshness);
+        assert_eq!((shown.len(), shown[1], shown[49]), (50, Span(10_000), Span::from_ms(10_000)));
+        assert!(shown.is_sorted() && AFTER_MS.iter().all(|ms| shown.contains(&Span::from_ms(*ms))));
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn trade_off(sweep: &SweepFiles, name: &str, latency: &str, ops: &str) -> Option
         };
         if let Some(row) = row
             && let (Some((x, x_interval)), Some((y, y_interval))) =
-                (with_interval(&row, latency), with_interval(&row, STALE))
+                (with_interval(&row, latency), with_interval(&whole, STALE))
         {
             let label = Some(settings.label(setting));
             placed.push((setting, Point { x, y, x_interval, y_interval, label }));
@@ -89,7 +89,9 @@ fn trade_off(sweep: &SweepFiles, name: &str, latency: &str, ops: &str) -> Option
         notes.push("0% has a place of its own below the logarithmic axis.".into());
     }
     if calm.is_some() {
-        notes.push("Before the first fault; who fails during one is in the figure of availability.".into());
+        notes.push(
+            "Latency is that before the first fault; who fails during one is in the figure of availability.".into(),
+        );
     }
     let about = settings.about_labelled(&settings.of_medians());
     Some(Figure {

@@ -1,13 +1,14 @@
 //! Which settings are worth having: those that no other beats in everything that counts.
 //!
-//! Latency and staleness are those before the first fault, if there are any: what fails while nodes are down counts as
-//! unavailability, and the timeouts of those operations would hide how fast the others are. Smaller is better throughout. A difference counts only if the 95 % interval of the differences paired by seed lies on
-//! one side of zero; with fewer than six seeds that is if they all agree in sign. Everything else is a tie.
+//! Latency is that before the first fault, if there are any: what fails while nodes are down counts as unavailability,
+//! and the timeouts of those operations would hide how fast the others are. Smaller is better throughout. A difference
+//! counts only if the 95 % interval of the differences paired by seed lies on one side of zero; with fewer than six seeds
+//! that is if they all agree in sign. Everything else is a tie.
 
 use serde_json::{Value as Json, json};
 
 use super::Folded;
-use super::statistics::{by_seed_in, middle, paired};
+use super::statistics::{by_seed, by_seed_in, middle, paired};
 use crate::check::expectation::shown;
 use crate::measure::Metric;
 use crate::measure::metrics::{OpKind, Stat, Unit};
@@ -47,7 +48,7 @@ const ALL: &str = "all";
 /// The window before the first fault.
 const BEFORE: &str = "before";
 
-/// The window that latency and staleness are compared in.
+/// The window that latency is compared in.
 fn calm(folded: &Folded) -> &'static str {
     let has_before = |run: &super::Run| run.windows.iter().any(|(name, _)| name == BEFORE);
     if folded.count() > 0 && folded.runs().all(has_before) { BEFORE } else { ALL }
@@ -86,7 +87,7 @@ pub struct Frontier {
     pub statements: Vec<String>,
     /// What to know of the comparison.
     pub notes: Vec<String>,
-    /// The window that latency and staleness are of.
+    /// The window that latency is of.
     pub window: &'static str,
 }
 
@@ -243,7 +244,10 @@ fn criteria(loaded: &Loaded, folded: &Folded, seeds: (u64, u64), window: &str) -
     let mut found = Vec::new();
     let mut notes = Vec::new();
     if window != ALL {
-        notes.push("latency and staleness are compared before the first fault, failures in the worst one".into());
+        notes.push(
+            "latency is compared before the first fault, staleness in all of the run, failures in the worst fault"
+                .into(),
+        );
     }
     let count = |op: OpKind| has_any(&numbers(&Metric::Success(op)));
     let writes = if count(OpKind::Put) { OpKind::Put } else { OpKind::Update };
@@ -264,7 +268,9 @@ fn criteria(loaded: &Loaded, folded: &Folded, seeds: (u64, u64), window: &str) -
             None => notes.push(format!("too few {}s in some runs to compare their latency", op.word())),
         }
     }
-    let stale = numbers(&Metric::StaleFraction);
+    let settings = loaded.settings.iter();
+    let stale: Numbers =
+        settings.map(|setting| by_seed(folded, setting.number, seeds, &Metric::StaleFraction)).collect();
     if has_any(&stale) {
         let metric = Metric::StaleFraction;
         found.push(Criterion { name: metric.column(), unit: metric.unit(), numbers: stale });

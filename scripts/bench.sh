@@ -20,6 +20,18 @@ cargo bench --quiet --bench network
 part "gossip: virtual seconds per CPU-second"
 cargo bench --quiet --bench gossip
 
+part "sweeps: a million write-read pairs; 180 runs of a hundred thousand operations, without and with a judge"
+cargo build --release --quiet
+swept_to=$(mktemp -d)
+swept() {
+  echo "$*"
+  (TIMEFORMAT='  %R s, %U s of CPU time'; time ./target/release/dynamo-sim sweep "$@" --quiet --force --out "$swept_to") 2>&1
+}
+swept benches/pairs.json -j 1
+swept benches/sweep.json --set measure.judge=false
+swept benches/sweep.json
+rm -rf "$swept_to"
+
 # The bench's own binary, so that what is counted is what was timed.
 bench=$(cargo bench --quiet --bench throughput --no-run --message-format=json 2>/dev/null |
   grep -o '"executable":"[^"]*throughput-[^"]*"' | tail -1 | cut -d'"' -f4)

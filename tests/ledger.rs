@@ -144,6 +144,13 @@ fn the_ledger_is_what_runs_show() {
     for by in rows.iter().flat_map(|row| &row.by).filter(is_scenario) {
         played.entry(by).or_insert_with(|| play(by));
     }
+    // Some scenarios there show more than a claim asks for.
+    let folder = std::path::Path::new("scenarios/claims");
+    let names = dynamo_sim::report::run_dir::sorted_entries(folder).expect("it is part of the repository");
+    let all: Vec<String> = names.iter().map(|name| format!("scenarios/claims/{name}")).collect();
+    for path in &all {
+        played.entry(path).or_insert_with(|| play(path));
+    }
     let broken = played.iter().filter(|(_, run)| run.status != Some(0));
     let broken: Vec<String> = broken.map(|(path, run)| format!("{path}: exit status {:?}", run.status)).collect();
     assert!(broken.is_empty(), "the ledger does not hold:\n{}", broken.join("\n"));

@@ -21,6 +21,9 @@ use crate::scenario::Loaded;
 /// More runs than anyone means.
 pub(super) const MAX_RUNS: u64 = 1_000_000;
 
+/// Said where a history is asked for that would be one of many.
+pub(super) const NO_HISTORY: &str = "no history is written of more than one run; --seed picks one";
+
 /// How often somebody looks whether the sweep is to stop.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -78,6 +81,9 @@ impl<'a> Plan<'a> {
             let (config, more) = config_of(&loaded, setting, seeds.0)?;
             replication.push(Replication::of(&config));
             notices.extend(more);
+        }
+        if runs > 1 && loaded.base.measure.history {
+            notices.push(NO_HISTORY.into());
         }
         let mut seen = std::collections::BTreeSet::new();
         notices.retain(|notice| seen.insert(notice.clone()));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::campaign::{Follower, Plan, Stop};
+use super::campaign::{Follower, MAX_RUNS, NO_HISTORY, Plan, Stop};
 use super::dry_run::dry_run;
 use super::out::{is_heard_by_a_person, print_data, print_styled, say, terminal_width};
 use super::stop::Listening;
@@ -50,6 +50,7 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
     const FORM: &str = "needs the form I/N, like 1/4 for the first of four";
     let (number, of) = text.split_once('/').ok_or(FORM)?;
     match (number.parse(), of.parse()) {
+        (Ok::<u32, _>(_), Ok(of)) if u64::from(of) > MAX_RUNS => Err(format!("there are at most {MAX_RUNS} shards")),
         (Ok(number), Ok(of)) if (1..=of).contains(&number) => Ok((number, of)),
         (Ok::<u32, _>(_), Ok::<u32, _>(of)) if of > 0 => Err(format!("shards of {of} have the numbers 1 to {of}")),
         _ => Err(FORM.into()),
@@ -64,8 +65,8 @@ pub(super) fn sweep(arguments: &SweepArguments) -> u8 {
 
 /// Plays all runs of a plan and writes their results.
 pub(super) fn play(plan: &mut Plan<'_>, common: &Common, how: &How, wants_history: bool) -> u8 {
-    if wants_history || plan.loaded.base.measure.history {
-        plan.notices.push("no history is written of more than one run; --seed picks one".into());
+    if wants_history && !plan.loaded.base.measure.history {
+        plan.notices.push(NO_HISTORY.into());
     }
     let name = how.shard.map_or("sweep".into(), |(number, of)| format!("shard-{number}-of-{of}"));
     let path = common.out.clone().unwrap_or_else(|| plan.results(&name));

@@ -53,14 +53,17 @@ impl<const B: u32> Histogram<B> {
         self.touched = Some((first.min(cell), last.max(cell)));
     }
 
-    /// Adds all values of another.
+    /// Adds all values of another. A cell holds four billion at most.
     pub fn add(&mut self, other: &Histogram<B>) {
         let Some((first, last)) = other.touched else { return };
         if self.counts.is_empty() {
             self.counts = vec![0; Self::CELLS];
         }
         let cells = first as usize..=last as usize;
-        self.counts[cells.clone()].iter_mut().zip(&other.counts[cells]).for_each(|(mine, theirs)| *mine += theirs);
+        self.counts[cells.clone()]
+            .iter_mut()
+            .zip(&other.counts[cells])
+            .for_each(|(mine, theirs)| *mine = mine.saturating_add(*theirs));
         let (mine_first, mine_last) = self.touched.unwrap_or((first, last));
         self.touched = Some((first.min(mine_first), last.max(mine_last)));
     }

@@ -18,7 +18,7 @@ use crate::history::{Finished, Interest, Observation, Observer, OpKind, Totals};
 use crate::kernel::ids::NodeId;
 use crate::kernel::time::SimTime;
 use crate::node::message::Outcome;
-use crate::node::outputs::{AppliedBy, Note};
+use crate::node::outputs::Note;
 use crate::node::stats::Stats;
 
 /// Measures one run.
@@ -64,7 +64,7 @@ impl Recorder {
             agreement_min: 1.0,
             last_traffic: Traffic::default(),
             load_before: Vec::new(),
-            trials: Trials::new(&config.groups),
+            trials: Trials::new(config),
         }
     }
 
@@ -164,8 +164,11 @@ impl Recorder {
         }
         if let Some(trials) = &mut self.trials {
             let decided = match note {
-                // What a read has set right it would not have found right.
-                Note::Applied { key, by, .. } if *by != AppliedBy::ReadRepair => trials.stored(now, node, *key),
+                Note::Applied { key, .. } => trials.stored(now, node, *key),
+                Note::Removed { key } => {
+                    trials.lost(node, Some(*key));
+                    None
+                }
                 Note::Served { op, key } => {
                     trials.served(now, node, *op, *key);
                     None
@@ -269,9 +272,13 @@ impl Observer for Recorder {
                 self.draining.up(now, *node);
             }
             // It does not ask for messages.
+            Observation::DataLost { node, .. } => {
+                if let Some(trials) = &mut self.trials {
+                    trials.lost(*node, None);
+                }
+            }
             Observation::Over(_)
             | Observation::StepBegins { .. }
-            | Observation::DataLost { .. }
             | Observation::Placed { .. }
             | Observation::Sent { .. }
             | Observation::Arrived { .. } => {}

@@ -3,16 +3,19 @@
 //!
 //! How long a replica's answer is under way does not depend on when the read is sent. So one pair tells for every delay
 //! after the acknowledgement whether its read would have shown the write, and not only for the delay it had: a replica
-//! that answered so long before it had the write would have had it, had the read been sent so much later.
+//! that answered so long before it had the write would have had it, had the read been sent so much later. That holds where
+//! nothing but the delays of messages decides; elsewhere there are no pairs, and freshness is told by when reads began.
 
 use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
 use super::freshness::Threshold;
+use crate::cluster::config::RunConfig;
 use crate::history::{Finished, OpKind};
 use crate::kernel::ids::{KeyId, NodeId, OpId};
 use crate::kernel::time::{SimTime, Span};
+use crate::node::config::Config;
 use crate::node::message::Outcome;
 use crate::workload::config::{GroupConfig, KeyChoice, OperationKind};
 
@@ -49,7 +52,8 @@ fn note_first(times: &mut Times, node: NodeId, at: SimTime) {
 impl Trial {
     /// Whether nothing that is still to come can change the threshold.
     fn is_decided(&self) -> bool {
-        self.read_after.is_some() && self.counted.iter().all(|node| time_of(&self.stored, *node).is_some())
+        let all_have_it = || self.counted.iter().all(|node| time_of(&self.stored, *node).is_some());
+        self.threshold() == Some(Threshold::From(Span::ZERO)) || (self.read_after.is_some() && all_have_it())
     }
 
     /// The least delay after the acknowledgement from which on the read shows the write; `None` if the read has had no answer.
@@ -90,14 +94,27 @@ pub struct Trials {
 }
 
 impl Trials {
-    /// Nothing yet; `None` if no group makes such pairs.
-    pub fn new(groups: &[GroupConfig]) -> Option<Trials> {
+    /// Nothing yet; `None` if no group makes pairs whose thresholds the delays of messages alone decide: repairs bring
+    /// writes that reads asked for, stand-ins answer from hints, and queues make one wait for the other.
+    pub fn new(config: &RunConfig) -> Option<Trials> {
+        let Config { read_repair, hints, storage, .. } = &config.node;
+        let is_instant = storage.read.compile().is_zero() && storage.write.compile().is_zero();
+        if read_repair.is_some()
+            || hints.is_some()
+            || !is_instant
+            || storage.cache.is_some()
+            || storage.buffer.is_some()
+        {
+            return None;
+        }
         let makes_pairs = |group: &GroupConfig| {
-            let writes_then_reads =
-                |(kind, weight): &(OperationKind, f64)| *kind == OperationKind::WriteThenRead && *weight > 0.0;
-            matches!(group.keys, KeyChoice::New) && group.mix.iter().any(writes_then_reads)
+            let mut kinds = group.mix.iter().filter(|(_, weight)| *weight > 0.0).map(|(kind, _)| *kind);
+            let only = kinds.clone().all(|kind| matches!(kind, OperationKind::WriteThenRead | OperationKind::Get));
+            only && kinds.any(|kind| kind == OperationKind::WriteThenRead)
+                && matches!(group.keys, KeyChoice::New)
+                && group.retries == 0
         };
-        let groups: Vec<bool> = groups.iter().map(makes_pairs).collect();
+        let groups: Vec<bool> = config.groups.iter().map(makes_pairs).collect();
         groups.contains(&true).then(|| Trials { groups, open: BTreeMap::new() })
     }
 
@@ -138,6 +155,15 @@ impl Trials {
     pub fn stored(&mut self, now: SimTime, node: NodeId, key: KeyId) -> Option<Decided> {
         note_first(&mut self.open.get_mut(&key)?.stored, node, now);
         self.close_if_decided(key)
+    }
+
+    /// A node has lost what it held: of one key, or of all.
+    pub fn lost(&mut self, node: NodeId, key: Option<KeyId>) {
+        let forget = |trial: &mut Trial| trial.stored.retain(|(other, _)| *other != node);
+        match key {
+            Some(key) => self.open.get_mut(&key).into_iter().for_each(forget),
+            None => self.open.values_mut().for_each(forget),
+        }
     }
 
     /// A replica answers a read.
@@ -241,6 +267,16 @@ mod tests {
         assert!(trials.open.is_empty());
         trials.open.insert(KEY, pair([None, None]));
         assert_eq!(trials.finish().map(|one| one.threshold).collect::<Vec<_>>(), [Threshold::Never]);
+    }
+
+    #[test]
+    fn what_a_node_has_lost_it_does_not_have() {
+        let mut trials = Trials { groups: vec![true], open: BTreeMap::new() };
+        trials.open.insert(KEY, pair([Some(14), None]));
+        trials.lost(NodeId(0), Some(KeyId(1)));
+        assert_eq!(trials.open[&KEY].threshold(), Some(Threshold::From(Span::from_ms(1))));
+        trials.lost(NodeId(0), None);
+        assert_eq!(trials.open[&KEY].threshold(), Some(Threshold::Never));
     }
 
     #[test]

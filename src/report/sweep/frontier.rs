@@ -252,7 +252,7 @@ fn criteria(loaded: &Loaded, folded: &Folded, seeds: (u64, u64), window: &str) -
     let count = |op: OpKind| has_any(&numbers(&Metric::Success(op)));
     let writes = if count(OpKind::Put) { OpKind::Put } else { OpKind::Update };
     for op in [OpKind::Get, writes].into_iter().filter(|op| count(*op)) {
-        let stats = [(Stat::P999, "P99.9"), (Stat::P99, "P99"), (Stat::P90, "P90"), (Stat::P50, "the median")];
+        let stats = [(Stat::P999, "P99.9"), (Stat::P99, "P99"), (Stat::P50, "the median")];
         let usable = stats.iter().map(|(stat, name)| (Metric::Latency(op, *stat), name));
         let mut usable = usable.map(|(metric, name)| (numbers(&metric), metric, name));
         match usable.find(|(numbers, ..)| has_all(numbers)) {

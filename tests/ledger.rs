@@ -121,11 +121,11 @@ const PREFACE: &str = "\
 
 Five texts describe Amazon's Dynamo: an overview of the architecture, a tutorial on consistency settings with exercises, an interview
 guide, an article on get and put, and a summary of the paper. They disagree with each other, and with the paper itself (DeCandia et
-al., SOSP 2007), in places. Here each of their claims is put to the test: a scenario plays it with the whole protocol, and the
-row says what came out.
+al., SOSP 2007), in places. Here each of their claims is put to the test: a scenario plays it with the whole protocol, or a
+test computes it where it is arithmetic, and the row says what came out. One (G8) is a matter of words.
 
 - **holds**: it was so in every run.
-- **holds if**: it is so under a condition; the runs show it with the condition and without.
+- **holds if**: it is so under a condition, which stands below; most runs show it with the condition and without.
 - **fails**: it is not so, and the run is the counterexample.
 
 Under each table stand, claim by claim, the reason, the scenario, and what was expected there with the value that was measured

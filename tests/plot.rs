@@ -204,7 +204,7 @@ fn what_never_converged_is_said_not_drawn() {
     let figure = named(&figures, "convergence");
     assert_eq!(places(&figure.panels[0].series[0]), [(500.0, 0.0)]);
     assert_eq!(figure.panels[0].series[0].points[0].x_interval, None, "its end is infinite");
-    assert_eq!(figure.notes, ["Never with 3/2/2."]);
+    assert_eq!(figure.notes, ["Not by the end of the run with 3/2/2."]);
 }
 
 #[test]

@@ -196,7 +196,8 @@ pub fn play(world: &World, pairs: &[(usize, usize)], trials: usize, seed: u64) -
             *answer = (asked + legs.response.sample(luck.bits()), *written as i64 - asked as i64);
         }
         acks.sort_unstable();
-        answers.sort_unstable();
+        // Of answers that come at once, the freshest is not the first by right: the sort keeps their order.
+        answers.sort_by_key(|answer| answer.0);
         // The least of what the first so many lack.
         let mut least = i64::MAX;
         for answer in &mut answers {

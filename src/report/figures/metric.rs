@@ -157,7 +157,7 @@ fn figure(sweep: &SweepFiles, settings: &Settings, y: &str, x: &Horizontal, by: 
         notes.push(format!("Not drawn: {by} {}.", listed(&colors[MOST_SERIES..])));
     }
     if !never.is_empty() {
-        notes.push(format!("Never with {}.", listed(&never)));
+        notes.push(format!("Not by the end of the run with {}.", listed(&never)));
     }
     let all = || panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
     let y_scale = if y.ends_with("_ms") { scale_of(all().map(|point| point.y)) } else { Scale::Linear };
@@ -227,7 +227,8 @@ fn by_setting(sweep: &SweepFiles, settings: &Settings, metric: &str) -> Option<F
     if points.is_empty() {
         return None;
     }
-    let notes = if never.is_empty() { Vec::new() } else { vec![format!("Never with {}.", listed(&never))] };
+    let notes =
+        if never.is_empty() { Vec::new() } else { vec![format!("Not by the end of the run with {}.", listed(&never))] };
     let names = settings.list.iter().map(|setting| settings.label(setting)).collect();
     let scale = scale_of(points.iter().map(|point| point.x));
     let y = axis(setting_axis(settings), Scale::Names(names), Form::Plain);

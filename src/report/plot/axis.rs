@@ -198,6 +198,8 @@ fn log_ends(axis: &Axis, values: impl Iterator<Item = f64> + Clone) -> (f64, f64
     let (least, most) = ends(values, (1.0, 10.0));
     let asked = |end: Option<f64>| end.filter(|end| end.is_finite() && *end > 0.0);
     let (least, most) = (asked(axis.least).unwrap_or(least), asked(axis.most).unwrap_or(most));
+    // Doubled or with a margin, an end must still be a number that has ticks.
+    let (least, most) = (least.clamp(1e-300, 1e300), most.clamp(1e-300, 1e300));
     if most > least { (least, most) } else { (least / 2.0, least * 2.0) }
 }
 

@@ -323,6 +323,15 @@ mod tests {
     }
 
     #[test]
+    fn of_answers_that_come_at_once_the_freshest_is_not_the_first() {
+        // Reads take no time: whoever answers first has the write at its ack with a chance of one in three.
+        let write = Line::of(&Dist::Exponential { mean: 1e7 });
+        let legs = (0..3).map(|_| Legs { write: write.clone(), ..constant(0, 0, 0, 0) }).collect();
+        let fresh = play(&World::of(legs), &all_pairs(3), 30_000, 1).waits(1, 1).share_up_to(0);
+        assert!((fresh.value - 1.0 / 3.0).abs() < 4.0 * fresh.error, "{fresh:?}");
+    }
+
+    #[test]
     fn a_quantile_is_the_value_at_its_rank_and_its_error_that_of_the_rank() {
         let sample = Sample::new((1..=10_000).rev().collect());
         let median = sample.quantile(0.5);

@@ -317,6 +317,6 @@ class Chooser {
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "What a read and a write meet"), el("th", { scope: "col" }, "● chosen"),
         versus && el("th", { scope: "col" }, this.pinned ? "◇ pinned" : "◇ before"), versus && el("th", { scope: "col" }, "difference"), el("th", { scope: "col", class: "strip-cell" }, "among all settings"))),
       el("tbody", {}, body))),
-    el("p", { class: "small-print" }, `Medians over the seeds; in brackets: ${sweep.spread}. P(fresh) is of the reads of all seeds, with its 95 % interval after Wilson. `, hasUnpaired ? "* Not paired by seed: the difference of the two numbers." : ""));
+    el("p", { class: "small-print" }, `Medians over the seeds; in brackets: ${sweep.spread}. P(fresh) is of the reads of all seeds, with its 95 % interval after Wilson. Latency is of the whole run, timeouts included; the frontier compares it before the first fault, if there is one. `, hasUnpaired ? "* Not paired by seed: the difference of the two numbers." : ""));
   }
 }
